@@ -1,0 +1,103 @@
+"""A session's values as signed bytes and back. No I/O, no settings, no names of Redis keys.
+
+A stored value is a 12-byte signature followed by a payload. The payload is a ``str`` as bare UTF-8,
+or a marker byte below 0x20 and what it announces (see docs/storage).
+"""
+
+import hmac
+import json
+import re
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any, Protocol
+
+SIGNATURE_SIZE = 12
+SERIALIZED = b"\x00"
+HEX = b"\x01"
+_FIRST_PLAIN = 0x20
+# Shorter hexadecimal text stays readable in redis-cli; a digest is worth halving.
+_HEX_PATTERN = re.compile(r"(?:[0-9a-f]{2}){16,}", re.ASCII)
+
+
+class Serializer(Protocol):
+    """What ``SESSION_SERIALIZER`` makes, as in ``django.core.signing``."""
+
+    def dumps(self, obj: Any) -> bytes: ...
+    def loads(self, data: bytes) -> Any: ...
+
+
+def encode(value: Any, serializer: Serializer) -> bytes:
+    """Return the payload that stands for ``value``."""
+    if type(value) is str:
+        payload = _encode_text(value)
+        if payload is not None:
+            return payload
+    return SERIALIZED + serializer.dumps(value)
+
+
+def _encode_text(text: str) -> bytes | None:
+    """Return the payload of a ``str``, or None where only the serializer can keep it."""
+    if _HEX_PATTERN.fullmatch(text):
+        return HEX + bytes.fromhex(text)
+    try:
+        payload = text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return None
+    return None if payload and payload[0] < _FIRST_PLAIN else payload
+
+
+def decode(payload: bytes, serializer: Serializer) -> Any:
+    """Return the value that ``payload`` stands for; raises what the serializer raises."""
+    if not payload or payload[0] >= _FIRST_PLAIN:
+        return payload.decode()
+    marker, body = payload[:1], payload[1:]
+    if marker == SERIALIZED:
+        return serializer.loads(body)
+    if marker == HEX:
+        return body.hex()
+    raise ValueError(f"unknown marker {marker!r} in a stored value")
+
+
+def sign(session_id: str, name: bytes, payload: bytes, key: bytes) -> bytes:
+    """Return the signature of one value: bound to its session and its field, lengths included."""
+    message = b"%b%b%b%b" % (session_id.encode(), len(name).to_bytes(4), name, payload)
+    return blake2b(message, digest_size=SIGNATURE_SIZE, key=key).digest()
+
+
+def seal(session_id: str, name: bytes, payload: bytes, key: bytes) -> bytes:
+    """Return the bytes to store for one field: signature and payload."""
+    return sign(session_id, name, payload, key) + payload
+
+
+def unseal(session_id: str, name: bytes, stored: bytes, keys: Iterable[bytes]) -> tuple[bytes, int]:
+    """Return the payload of a stored field and the position of the key that had signed it.
+
+    Raises ValueError where no key did: truncated, edited, unsigned, or from another place.
+    """
+    signature, payload = stored[:SIGNATURE_SIZE], stored[SIGNATURE_SIZE:]
+    for position, key in enumerate(keys):
+        if hmac.compare_digest(signature, sign(session_id, name, payload, key)):
+            return payload, position
+    raise ValueError("the signature does not match")
+
+
+def field_name(key: Any) -> bytes:
+    """Return the field of a top-level session key, which becomes a ``str`` as JSON does it.
+
+    Raises TypeError for what JSON refuses as a key, ValueError for a key that begins with NUL
+    (such fields are the record's own) or that UTF-8 cannot hold.
+    """
+    text = key_text(key)
+    if text.startswith("\0"):
+        raise ValueError(f"The session key {text!r} begins with NUL, which is reserved.")
+    return text.encode()
+
+
+def key_text(key: Any) -> str:
+    """Coerce a top-level session key to ``str`` by the rules of JSON; TypeError where it has none."""
+    if isinstance(key, str):
+        return key
+    try:
+        return next(iter(json.loads(json.dumps({key: None}))))
+    except TypeError as error:
+        raise TypeError(f"The session key {key!r} cannot be one: {error}.") from error

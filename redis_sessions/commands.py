@@ -1,0 +1,168 @@
+"""Commands: what to send for each operation, and what the reply means.
+
+Names of Redis keys and commands live here and in ``scripts/``. No client, no clock, no settings:
+digests, times and ages are arguments.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import chain
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from . import scripts
+from .record import Record, Unreadable
+
+T = TypeVar("T")
+
+FOREVER = 10**11  # seconds: no limit, and small enough to be added to a time
+
+
+class Outcome(IntEnum):
+    """What became of an operation that had to prove its right to a record."""
+
+    ROTATED = -1  # the secret was exchanged
+    GONE = 0
+    DONE = 1
+    ENDED = 2
+    TOUCHED = 3
+
+
+class Saved(NamedTuple):
+    """What became of a save, and the version that the record has now."""
+
+    outcome: Outcome
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Generic[T]):
+    """One command and the meaning of its reply.
+
+    ``words`` is the command as sent. With a ``script``, they are what follows the script's name.
+    ``wrong_type`` answers where the key holds something that is not a record.
+    """
+
+    words: tuple[Any, ...]
+    parse: Callable[[Any], T]
+    wrong_type: Callable[[], T]
+    script: scripts.Script | None = None
+
+
+def record_key(prefix: str, session_id: str) -> str:
+    """Return the key of a session's record. The braces are Redis Cluster's hash tag."""
+    return f"{prefix}:{{{session_id}}}"
+
+
+def load(record: str) -> Command[Record | None]:
+    """Read a record; None where there is none. Raises Unreadable for what is no record."""
+    return Command(("HGETALL", record), Record.from_reply, _not_a_hash)
+
+
+def stored_digest(record: str) -> Command[bytes | None]:
+    """Read the digest of a record only."""
+    return Command(("HGET", record, b"\0k"), _as_is, _nothing)
+
+
+def create(
+    record: str,
+    digest: bytes,
+    now: int,
+    expiry: int,
+    idle: int | None,
+    fields: Mapping[bytes, bytes],
+) -> Command[bool]:
+    """Store a new record; False where the id is taken."""
+    words = (digest, now, expiry, _or_empty(idle), *chain.from_iterable(fields.items()))
+    return _script("create", record, words, bool, lambda: False)
+
+
+def save(
+    record: str,
+    digests: bytes,
+    now: int,
+    *,
+    age: int,
+    absolute_age: int,
+    idle: int | None,
+    empty_age: int | None,
+    replaces: bool,
+    ends_at: int | None,
+    changed: Mapping[bytes, bytes],
+    removed: Iterable[bytes],
+) -> Command[Saved]:
+    """Set and delete fields of a record, and renew its expiry; at version ``ends_at``, end it."""
+    words = (
+        digests,
+        now,
+        age,
+        absolute_age,
+        _or_empty(idle),
+        _or_empty(empty_age),
+        int(replaces),
+        _or_empty(ends_at),
+        9 + 2 * len(changed),
+        *chain.from_iterable(changed.items()),
+        *removed,
+    )
+    return _script("save", record, words, _saved, lambda: Saved(Outcome.GONE, 0))
+
+
+def renew(
+    record: str, digests: bytes, fields: Mapping[bytes, tuple[bytes, bytes]]
+) -> Command[int]:
+    """Replace values, given as (as read, as signed anew), that nobody has written since."""
+    words = (digests, *chain.from_iterable((name, *pair) for name, pair in fields.items()))
+    return _script("renew", record, words, int, lambda: 0)
+
+
+def rotate(record: str, digests: bytes, new_digest: bytes, now: int) -> Command[Outcome]:
+    """Give a record a new digest."""
+    return _script("rotate", record, (digests, new_digest, now), Outcome, _gone)
+
+
+def end(record: str, digests: bytes) -> Command[Outcome]:
+    """Remove a record."""
+    return _script("end", record, (digests,), Outcome, _gone)
+
+
+def touch(
+    record: str, digests: bytes, now: int, *, idle: int, absolute_age: int, interval: int
+) -> Command[Outcome]:
+    """Renew a record's expiry where that gains ``interval`` seconds at least."""
+    words = (digests, now, idle, absolute_age, interval)
+    return _script("touch", record, words, Outcome, _gone)
+
+
+def _script(
+    name: str,
+    record: str,
+    words: tuple[Any, ...],
+    parse: Callable[[Any], T],
+    wrong_type: Callable[[], T],
+) -> Command[T]:
+    return Command((1, record, *words), parse, wrong_type, scripts.load(name))
+
+
+def _or_empty(number: int | None) -> int | str:
+    return "" if number is None else number
+
+
+def _as_is(reply: Any) -> Any:
+    return reply
+
+
+def _saved(reply: list[int]) -> Saved:
+    return Saved(Outcome(reply[0]), reply[1])
+
+
+def _nothing() -> None:
+    return None
+
+
+def _gone() -> Outcome:
+    return Outcome.GONE
+
+
+def _not_a_hash() -> Record | None:
+    raise Unreadable("the key holds something else than a hash")

@@ -1,0 +1,79 @@
+"""The settings: one typed line each, with its default. Read at use, made once per change."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache, cached_property
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.encoding import force_bytes
+from django.utils.module_loading import import_string
+
+from .tokens import derive_key
+
+SETTING = "REDIS_SESSIONS"
+
+
+@dataclass(frozen=True)
+class Config:
+    """The entries of ``settings.REDIS_SESSIONS``. Ages and intervals are seconds."""
+
+    ALIAS: str | None = None
+    KEY_PREFIX: str = "session"
+    ABSOLUTE_AGE: int | None = None
+    ROLLING: bool = False
+    TOUCH_INTERVAL: int = 60
+    EMPTY_AGE: int = 180
+    OBSOLETE: str = "redis_sessions.obsolete.is_obsolete"
+
+    @property
+    def alias(self) -> str:
+        """The entry of ``CACHES`` whose connection is used."""
+        return self.ALIAS or ("sessions" if "sessions" in settings.CACHES else "default")
+
+    @property
+    def rolling(self) -> bool:
+        """Whether reading a session renews its expiry."""
+        return self.ROLLING or settings.SESSION_SAVE_EVERY_REQUEST
+
+    @cached_property
+    def is_obsolete(self) -> Callable[[Mapping[str, Any]], bool]:
+        """The test for sessions that hold nothing worth a record."""
+        return import_string(self.OBSOLETE)
+
+    @cached_property
+    def digest_keys(self) -> tuple[bytes, ...]:
+        """Keys for the digests of secrets, the present ``SECRET_KEY``'s first."""
+        return _derived(b"digest")
+
+    @cached_property
+    def signing_keys(self) -> tuple[bytes, ...]:
+        """Keys for the signatures of values, the present ``SECRET_KEY``'s first."""
+        return _derived(b"signature")
+
+
+def _derived(purpose: bytes) -> tuple[bytes, ...]:
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return tuple(derive_key(force_bytes(secret), purpose) for secret in secrets)
+
+
+@cache
+def config() -> Config:
+    """Return the settings of now. Raises ImproperlyConfigured for an entry that does not exist."""
+    given = getattr(settings, SETTING, {})
+    unknown = sorted(set(given) - {field.name for field in fields(Config)})
+    if unknown:
+        raise ImproperlyConfigured(
+            f"{SETTING} has no setting {', '.join(unknown)}; see the settings' documentation."
+        )
+    return Config(**given)
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting in {SETTING, "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES"}:
+        config.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="redis_sessions.conf")

@@ -1,0 +1,190 @@
+"""Connections to the server, made from a django-redis entry of ``CACHES``. No names of commands.
+
+One pool a process for sync code (redis-py's pools are safe for threads and forks), and one for each
+event loop, which is closed with its loop.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import redis.asyncio.connection
+import redis.connection
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+from django_redis.cache import RedisCache
+from django_redis.pool import get_connection_factory
+
+SyncPool = redis.BlockingConnectionPool
+AsyncPool = redis.asyncio.BlockingConnectionPool
+
+# What sessions need where the site says nothing. redis-py's own: 5 s, no health check, RESP 3.
+DEFAULTS = {
+    "socket_timeout": 1.0,
+    "socket_connect_timeout": 1.0,
+    "health_check_interval": 20,
+    "max_connections": 50,
+    "timeout": 1.0,  # to wait for a free connection of the pool
+    "protocol": 2,
+}
+# What belongs to the cache (or to one half only), and would break or change sessions.
+NOT_OURS = {
+    "connection_class",
+    "decode_responses",
+    "encoding",
+    "encoding_errors",
+    "parser_class",
+    "queue_class",
+    "retry",
+    "retry_on_error",
+    "retry_on_timeout",
+}
+
+
+class _Pools:
+    """The pools of this process. ``generation`` parts those made before CACHES was changed."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.generation = 0
+        self.sync: dict[str, SyncPool] = {}
+        self.loops: dict[asyncio.AbstractEventLoop, dict[tuple[int, str], AsyncPool]] = {}
+        self.guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
+
+
+_pools = _Pools()
+
+
+def pool(alias: str) -> SyncPool:
+    """Return the pool for sync code. Raises ImproperlyConfigured."""
+    found = _pools.sync.get(alias)
+    if found is None:
+        with _pools.lock:
+            found = _pools.sync.get(alias)
+            if found is None:
+                found = SyncPool(**parameters(alias, redis.connection.parse_url))
+                _pools.sync[alias] = found
+    return found
+
+
+async def apool(alias: str) -> AsyncPool:
+    """Return the pool for the running event loop. Raises ImproperlyConfigured."""
+    loop = asyncio.get_running_loop()
+    if loop not in _pools.loops:
+        await _watch(loop)
+    key = (_pools.generation, alias)
+    found = _pools.loops[loop].get(key)
+    if found is None:
+        found = AsyncPool(**parameters(alias, redis.asyncio.connection.parse_url))
+        _pools.loops[loop][key] = found
+    return found
+
+
+def close() -> None:
+    """Close the connections of sync code; they open again at the next use."""
+    for open_pool in list(_pools.sync.values()):
+        open_pool.disconnect()
+
+
+async def aclose() -> None:
+    """Close the connections of the running event loop; they open again at the next use."""
+    await _close_loop(asyncio.get_running_loop())
+
+
+def parameters(alias: str, parse_url: Callable[[str], Any]) -> dict[str, Any]:
+    """Return the keyword arguments of a pool for a ``CACHES`` entry. Raises ImproperlyConfigured."""
+    entry = cache_entry(alias)
+    options = dict(entry.get("OPTIONS", {}))
+    url = first_location(alias, entry)
+    params = get_connection_factory(options).make_connection_params(url)  # type: ignore[var-annotated]
+    params |= options.get("CONNECTION_POOL_KWARGS", {})
+    try:
+        params |= {key: value for key, value in parse_url(params.pop("url")).items()}
+    except ValueError as error:
+        raise ImproperlyConfigured(f"The LOCATION of CACHES[{alias!r}]: {error}") from error
+    connection_class = params.get("connection_class")
+    params = DEFAULTS | {key: value for key, value in params.items() if key not in NOT_OURS}
+    if connection_class is not None and "connection_class" not in options.get(
+        "CONNECTION_POOL_KWARGS", {}
+    ):
+        params["connection_class"] = connection_class
+    return params
+
+
+def cache_entry(alias: str) -> dict[str, Any]:
+    """Return a ``CACHES`` entry that is django-redis's. Raises ImproperlyConfigured."""
+    entry = settings.CACHES.get(alias)
+    if entry is None:
+        raise ImproperlyConfigured(
+            f"CACHES has no entry {alias!r} for sessions; add one, or name one in"
+            ' REDIS_SESSIONS["ALIAS"].'
+        )
+    try:
+        backend = import_string(entry.get("BACKEND", ""))
+    except ImportError as error:
+        raise ImproperlyConfigured(f"The BACKEND of CACHES[{alias!r}]: {error}") from error
+    if not (isinstance(backend, type) and issubclass(backend, RedisCache)):
+        raise ImproperlyConfigured(
+            f"CACHES[{alias!r}] is not a django-redis cache; sessions take their connection from"
+            ' an entry with the BACKEND "django_redis.cache.RedisCache".'
+        )
+    return entry
+
+
+def first_location(alias: str, entry: dict[str, Any]) -> str:
+    """Return the URL of the server that takes writes: the first, by django-redis's rules."""
+    location = entry.get("LOCATION") or ""
+    first = location.split(",")[0] if isinstance(location, str) else next(iter(location), "")
+    if not first:
+        raise ImproperlyConfigured(f"CACHES[{alias!r}] has no LOCATION.")
+    if entry.get("OPTIONS", {}).get("SENTINELS"):
+        raise ImproperlyConfigured(
+            f"CACHES[{alias!r}] names SENTINELS; sessions need the URL of a server as yet."
+        )
+    return str(first)
+
+
+async def _watch(loop: asyncio.AbstractEventLoop) -> None:
+    """Have the loop close our pools when it ends; forget the loops that were closed already."""
+    for other in [other for other in list(_pools.loops) if other.is_closed()]:
+        _pools.loops.pop(other, None)
+        _pools.guards.pop(other, None)
+    _pools.loops[loop] = {}
+    guard = _closing(loop)
+    _pools.guards[loop] = guard
+    await anext(guard)
+
+
+async def _closing(loop: asyncio.AbstractEventLoop) -> AsyncGenerator[None]:
+    """Wait to be closed: a loop does that to its async generators (``shutdown_asyncgens()``)."""
+    try:
+        yield
+    finally:
+        await _close_loop(loop)
+        _pools.loops.pop(loop, None)
+        _pools.guards.pop(loop, None)
+
+
+async def _close_loop(loop: asyncio.AbstractEventLoop) -> None:
+    open_pools = _pools.loops.get(loop, {})
+    while open_pools:
+        await open_pools.popitem()[1].aclose()
+
+
+def _renew(*, setting: str, **_: Any) -> None:
+    if setting == "CACHES":
+        close()
+        _pools.sync = {}
+        _pools.generation += 1
+
+
+def _after_fork() -> None:
+    _pools.lock = threading.Lock()  # another thread of the parent may have held it
+
+
+os.register_at_fork(after_in_child=_after_fork)
+setting_changed.connect(_renew, dispatch_uid="redis_sessions.connections")

@@ -1,0 +1,174 @@
+"""A session's data: a mapping that decodes a value at its first use and knows its delta. No I/O."""
+
+import logging
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, NamedTuple
+
+from . import codec
+
+logger = logging.getLogger("django.security.SuspiciousSession")
+
+_PENDING: Any = object()  # stands for a value that nobody has asked for yet
+_IMMUTABLE = (str, int, float, bool, type(None))
+
+
+class Delta(NamedTuple):
+    """What a store object changed since it loaded the record; payloads are not signed yet."""
+
+    changed: dict[bytes, bytes]
+    removed: list[bytes]
+    replaces: bool  # every field that is not in ``changed`` goes
+    assigned: dict[Any, int]
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.removed or self.replaces)
+
+
+class SessionData(MutableMapping[Any, Any]):
+    """The values of one session by top-level key.
+
+    ``payloads`` is what the record holds, by key; nothing of it is decoded before it is used. With
+    ``replaces`` the next save drops every field that is not in here, as ``clear()`` asks for.
+    """
+
+    def __init__(
+        self,
+        serializer: codec.Serializer,
+        payloads: Mapping[str, bytes] | None = None,
+        *,
+        session_id: str | None = None,
+        replaces: bool = False,
+    ) -> None:
+        self._serializer = serializer
+        self._payloads = dict(payloads or {})
+        self._values: dict[Any, Any] = dict.fromkeys(self._payloads, _PENDING)
+        self._assigned: dict[Any, int] = {}  # key -> number of the assignment
+        self._assignments = 0
+        self._undecodable: set[str] = set()
+        self._session_id = session_id
+        self.replaces = replaces
+
+    def __getitem__(self, key: Any) -> Any:
+        value = self._values[key]
+        return self._decode(key) if value is _PENDING else value
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._assignments += 1
+        self._assigned[key] = self._assignments
+        self._values[key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        self[key]  # what cannot be decoded is absent: it must stay in Redis
+        del self._values[key]
+        self._assigned.pop(key, None)
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            self[key]
+        except KeyError:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[Any]:
+        return (key for key in list(self._values) if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of session {self._session_id}>"
+
+    def _decode(self, key: str) -> Any:
+        try:
+            value = codec.decode(self._payloads[key], self._serializer)
+        except Exception as error:  # a serializer may raise anything
+            logger.warning(
+                "Session %s: the value of %r cannot be decoded (%s); it reads as absent.",
+                self._session_id,
+                key,
+                type(error).__name__,
+            )
+            self._undecodable.add(key)
+            del self._values[key]
+            raise KeyError(key) from error
+        self._values[key] = value
+        return value
+
+    @property
+    def stored(self) -> bool:
+        """Whether the record holds data, as far as is known here."""
+        return bool(self._payloads)
+
+    def whole(self) -> Delta:
+        """Return every field as a delta, for a new record."""
+        changed = {
+            codec.field_name(key): (
+                self._payloads[key] if value is _PENDING else self._encode(key, value)
+            )
+            for key, value in self._values.items()
+        }
+        return Delta(changed, [], True, dict(self._assigned))
+
+    def delta(self) -> Delta:
+        """Return what to write; raises TypeError naming the key that cannot be serialised."""
+        changed = {codec.field_name(key): payload for key, payload in self._changes()}
+        return Delta(changed, self._removed(), self.replaces, dict(self._assigned))
+
+    def settle(self, delta: Delta) -> None:
+        """Take ``delta`` as stored. What was changed since it was computed stays to be saved."""
+        if delta.replaces:
+            self._payloads.clear()
+            self._undecodable.clear()
+            self.replaces = False
+        for field in delta.removed:
+            self._payloads.pop(field.decode(), None)
+        for field, payload in delta.changed.items():
+            self._payloads[field.decode()] = payload
+            self._undecodable.discard(field.decode())
+        for key, number in delta.assigned.items():
+            if self._assigned.get(key) == number:
+                del self._assigned[key]
+
+    def changed_in_place(self) -> bool:
+        """Tell whether a loaded value was mutated or removed without an assignment."""
+        in_place = (key for key, _ in self._changes() if key not in self._assigned)
+        return any(True for _ in in_place) or bool(self._removed())
+
+    def _changes(self) -> Iterator[tuple[Any, bytes]]:
+        """Yield key and payload of what was assigned, and of mutable values that differ now."""
+        for key, value in self._values.items():
+            if key in self._assigned:
+                yield key, self._encode(key, value)
+            elif value is not _PENDING and type(value) not in _IMMUTABLE:
+                payload = self._encode(key, value)
+                if self._differs(codec.key_text(key), payload):
+                    yield key, payload
+
+    def _differs(self, key: str, payload: bytes) -> bool:
+        """Tell whether ``payload`` says something else than what is stored.
+
+        Some serializers write the same value in several ways (pickle's memo, older versions), and a
+        value that nobody changed must not overwrite another's: compare with a fresh round as well.
+        """
+        stored = self._payloads[key]
+        if payload == stored:
+            return False
+        return payload != codec.encode(codec.decode(stored, self._serializer), self._serializer)
+
+    def _removed(self) -> list[bytes]:
+        if len(self._payloads) == 0:
+            return []
+        kept = {codec.key_text(key) for key in self._values} | self._undecodable
+        return [key.encode() for key in self._payloads if key not in kept]
+
+    def _encode(self, key: Any, value: Any) -> bytes:
+        try:
+            return codec.encode(value, self._serializer)
+        except Exception as error:  # a serializer may raise anything
+            raise TypeError(
+                f"The value of session key {key!r} cannot be serialised"
+                f" by {type(self._serializer).__name__}: {error}"
+            ) from error

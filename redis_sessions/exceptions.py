@@ -1,0 +1,26 @@
+"""The errors of this package: one root, and children that say what happened. Nothing else."""
+
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+
+
+class RedisSessionsError(Exception):
+    """Something went wrong in the session engine."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+
+class SessionStoreUnavailable(RedisSessionsError):
+    """The server that holds the sessions could not be reached or refused to work."""
+
+
+class SessionGone(RedisSessionsError, UpdateError, SessionInterrupted):
+    """The session ended elsewhere, or expired, before it could be saved.
+
+    Django answers 400 where a view lets it pass, as for any ``SessionInterrupted``.
+    """
+
+
+class SessionRotated(SessionGone):
+    """The session's key was rotated elsewhere (by a login, say) before it could be saved."""

@@ -1,0 +1,193 @@
+"""Run commands on the server, sync and async: scripts by name, retries, errors. No key names.
+
+Commands that are given together leave together and cost one round trip.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import redis.asyncio.connection
+import redis.connection
+from django.utils.asyncio import async_unsafe
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    ClusterDownError,
+    ConnectionError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+    TryAgainError,
+)
+
+from . import connections
+from .commands import Command
+from .exceptions import SessionStoreUnavailable
+
+Words = tuple[Any, ...]
+
+_REFUSED = (AuthenticationError, AuthorizationError)
+_PASSING = (ConnectionError, TimeoutError, ReadOnlyError, ClusterDownError, TryAgainError)
+
+_SYNC_IN_LOOP = (
+    "You cannot read or write a session synchronously in an async context: use the asynchronous"
+    " method of the same name with an 'a' in front, or load the session before."
+)
+
+
+class _Retries:
+    """When to try again: passing errors, twice, and not once 0.9 s are gone.
+
+    With the default timeouts (1 s to connect, 1 s to read) a call ends within 3 s whatever happens.
+    """
+
+    times = 2
+    seconds = 0.9
+    base, cap = 0.02, 0.2
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+        self.started = time.monotonic()
+        self.failures = 0
+
+    def pause_after(self, error: RedisError) -> float:
+        """Return the seconds to wait before the next try. Raises SessionStoreUnavailable."""
+        self.failures += 1
+        passing = isinstance(error, _PASSING) and not isinstance(error, _REFUSED)
+        late = time.monotonic() - self.started > self.seconds
+        if not passing or late or self.failures > self.times:
+            raise SessionStoreUnavailable(
+                f"The session server of CACHES[{self.alias!r}] failed: {error}"
+                " Check that it runs, takes writes, and that the entry's LOCATION and credentials"
+                " are right."
+            ) from error
+        return random.uniform(0, min(self.cap, self.base * 2**self.failures))  # noqa: S311
+
+
+@async_unsafe(_SYNC_IN_LOOP)
+def run(alias: str, *commands: Command[Any]) -> list[Any]:
+    """Send commands together and return what their replies mean.
+
+    Raises SessionStoreUnavailable, and SynchronousOnlyOperation where an event loop is running.
+    """
+    retries = _Retries(alias)
+    while True:
+        try:
+            return _meanings(commands, _send(connections.pool(alias), commands))
+        except RedisError as error:
+            pause = retries.pause_after(error)
+        time.sleep(pause)
+
+
+async def arun(alias: str, *commands: Command[Any]) -> list[Any]:
+    """See run()."""
+    retries = _Retries(alias)
+    while True:
+        try:
+            return _meanings(commands, await _asend(await connections.apool(alias), commands))
+        except RedisError as error:
+            pause = retries.pause_after(error)
+        await asyncio.sleep(pause)
+
+
+def _send(pool: connections.SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
+    connection = pool.get_connection()
+    try:
+        replies = _exchange(connection, [_words(command) for command in commands])
+        unknown = _unknown_scripts(commands, replies)
+        if unknown:
+            again = _exchange(connection, unknown.values())
+            replies = _merged(replies, unknown, again)
+        return replies
+    except BaseException:
+        connection.disconnect()
+        raise
+    finally:
+        pool.release(connection)
+
+
+async def _asend(pool: connections.AsyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
+    connection = await pool.get_connection()
+    try:
+        replies = await _aexchange(connection, [_words(command) for command in commands])
+        unknown = _unknown_scripts(commands, replies)
+        if unknown:
+            again = await _aexchange(connection, unknown.values())
+            replies = _merged(replies, unknown, again)
+        return replies
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        await pool.release(connection)
+
+
+def _exchange(connection: redis.connection.ConnectionInterface, batch: Iterable[Words]) -> list[Any]:
+    batch = list(batch)
+    connection.send_packed_command(connection.pack_commands(batch))
+    replies: list[Any] = []
+    for _ in batch:
+        try:
+            replies.append(connection.read_response())
+        except ResponseError as error:
+            replies.append(error)
+    return _usable(replies)
+
+
+async def _aexchange(
+    connection: redis.asyncio.connection.AbstractConnection, batch: Iterable[Words]
+) -> list[Any]:
+    batch = list(batch)
+    await connection.send_packed_command(connection.pack_commands(batch))
+    replies: list[Any] = []
+    for _ in batch:
+        try:
+            replies.append(await connection.read_response())
+        except ResponseError as error:
+            replies.append(error)
+    return _usable(replies)
+
+
+def _usable(replies: list[Any]) -> list[Any]:
+    """Return replies, unless one says that this server will not do: then connect anew."""
+    for reply in replies:
+        if isinstance(reply, _PASSING):
+            raise reply
+    return replies
+
+
+def _words(command: Command[Any]) -> Words:
+    if command.script is None:
+        return command.words
+    return ("EVALSHA", command.script.sha, *command.words)
+
+
+def _unknown_scripts(commands: Sequence[Command[Any]], replies: list[Any]) -> dict[int, Words]:
+    """Return what to send again, with the script's text, to a server that has not seen it yet."""
+    return {
+        position: ("EVAL", command.script.text, *command.words)
+        for position, command in enumerate(commands)
+        if command.script and isinstance(replies[position], NoScriptError)
+    }
+
+
+def _merged(replies: list[Any], unknown: dict[int, Words], again: list[Any]) -> list[Any]:
+    newer = dict(zip(unknown, again, strict=True))
+    return [newer.get(position, reply) for position, reply in enumerate(replies)]
+
+
+def _meanings(commands: Sequence[Command[Any]], replies: list[Any]) -> list[Any]:
+    return [_meaning(command, reply) for command, reply in zip(commands, replies, strict=True)]
+
+
+def _meaning(command: Command[Any], reply: Any) -> Any:
+    if not isinstance(reply, ResponseError):
+        return command.parse(reply)
+    if "WRONGTYPE" in str(reply):
+        return command.wrong_type()
+    raise reply

@@ -1,0 +1,293 @@
+"""The session without its I/O: which commands an operation needs, and what their replies change.
+
+Both halves of ``SessionStore`` stand on this. Nothing here waits, reads or writes.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+
+from . import operations, tokens
+from .commands import Command, Outcome, Saved
+from .conf import config
+from .data import Delta, SessionData
+from .exceptions import SessionGone, SessionRotated
+from .record import Record, Standing, Unreadable
+from .tokens import SessionKey
+
+logger = logging.getLogger("django.security.SuspiciousSession")
+
+
+class Save(NamedTuple):
+    """What one save sends, and what it will have stored."""
+
+    commands: list[Command[Any]]
+    data: SessionData | None = None
+    delta: Delta | None = None
+    expiry: int | None = None
+    idle: int | None = None
+
+
+class SessionLifecycle(SessionBase):
+    """What a session object knows of its record."""
+
+    superseded = False  # loaded with the secret before the last rotation
+    touched = False  # reading it renewed its expiry
+    began = False  # this object created its record
+
+    _modified = False
+    _ended = False
+    _emptied = False  # ended by a save that had nothing left to keep
+    _created_at = 0  # unix seconds, as all times here
+    _expiry: int | None = None
+    _idle: int | None = None
+    _version: int | None = None
+    _stale: Mapping[bytes, bytes] = {}
+
+    @property
+    def id(self) -> str | None:
+        """The name of this session for its whole life: 14 characters, fit for logs and indexes."""
+        key = self._split()
+        return key and key.id
+
+    @property
+    def modified(self) -> bool:
+        """Whether there is something to save, nested changes included."""
+        if self._modified:
+            return True
+        data = self.__dict__.get("_session_cache")
+        return isinstance(data, SessionData) and data.changed_in_place()
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        self._modified = value
+
+    def clear(self) -> None:
+        """Remove all data; saving that removes also what others have written meanwhile."""
+        super().clear()
+        self._session_cache = self._new_data(replaces=True)
+
+    def is_obsolete(self) -> bool:
+        """Tell whether this session is loaded and holds nothing worth a record. No I/O."""
+        data = self._data()
+        return data is not None and not self.superseded and config().is_obsolete(data)
+
+    def _split(self) -> SessionKey | None:
+        return tokens.split_key(self.session_key)
+
+    def _new_data(self, payloads: Mapping[str, bytes] | None = None, **kwargs: Any) -> SessionData:
+        return SessionData(self.serializer(), payloads, session_id=self.id, **kwargs)
+
+    def _data(self) -> SessionData | None:
+        """Return the data if it is here already."""
+        data = self.__dict__.get("_session_cache")
+        if data is None or isinstance(data, SessionData):
+            return data
+        self._session_cache = self._new_data(replaces=True)  # a dict was put there by hand
+        self._session_cache.update(data)
+        return self._session_cache
+
+    # Load
+
+    def _load_commands(self, key: SessionKey) -> list[Command[Any]]:
+        touches = [self._touch_command(key)] if config().rolling else []
+        return [*touches, operations.load(key)]
+
+    def _loaded(self, key: SessionKey, replies: list[Any]) -> SessionData:
+        """Return the data of the record that was read, or forget the key."""
+        *touches, record = replies
+        standing = operations.standing(key, record)
+        self.superseded = standing is Standing.SUPERSEDED
+        if self.superseded:
+            return self._new_data()
+        if standing is Standing.WRONG:
+            return self._forget()
+        self.touched = Outcome.TOUCHED in touches
+        return self._opened(key, record)
+
+    def _opened(self, key: SessionKey, record: Record) -> SessionData:
+        try:
+            payloads, self._stale = record.unseal(key.id, config().signing_keys)
+        except Unreadable as reason:
+            return self._unreadable(reason)
+        self._created_at, self._version = record.created, record.version
+        self._expiry, self._idle = record.expiry, record.idle
+        return self._new_data(payloads)
+
+    def _unreadable(self, reason: Unreadable) -> SessionData:
+        """Read a session that cannot be trusted as none; it stays in Redis as it is."""
+        logger.warning("Session %s cannot be read: %s.", self.id, reason)
+        return self._forget()
+
+    def _forget(self) -> SessionData:
+        self._session_key = None
+        return self._new_data()
+
+    # Create
+
+    def _begin(self) -> Save:
+        """Return what a new record will hold: the data at hand, without loading."""
+        self.accessed = True
+        if "_session_cache" not in self.__dict__:
+            self._session_cache = self._new_data()
+        data = self._data()
+        return Save([], data, data.whole())
+
+    def _create_command(self, key: SessionKey, delta: Delta) -> Command[bool]:
+        if delta.changed:
+            age, self._idle = self._ages()
+        else:
+            age = self._idle = min(self.get_session_cookie_age(), config().EMPTY_AGE)
+        self._created_at = operations.now()
+        self._expiry = self._created_at + min(age, operations.absolute_age())
+        return operations.create(key, self._created_at, self._expiry, self._idle, delta)
+
+    def _created(self, key: SessionKey, save: Save) -> None:
+        self._session_key = str(key)
+        save.data.settle(save.delta)
+        self._version, self._stale = 1, {}
+        self._ended = self._emptied = self.superseded = False
+        self.began = self.modified = True
+
+    # Save
+
+    def _begins_anew(self) -> bool:
+        """Tell whether a save creates a record: there is no key, or this object emptied its own."""
+        return self.session_key is None or (self._emptied and not self.is_obsolete())
+
+    def _plan_save(self) -> Save:
+        """Return what a save has to send, perhaps nothing. Raises SessionGone, TypeError."""
+        data, key = self._data(), self._split()
+        delta = data.delta() if data is not None else None
+        if self._emptied:
+            return Save([])
+        if self._ended or (delta and key is None):
+            raise SessionGone
+        if not delta:
+            return Save(self._due_touch(key), data)
+        return self._plan_delta(key, data, delta, ends=self._has_emptied())
+
+    def _plan_end(self) -> Save:
+        """Return what ends a session that holds nothing, unless others have written to it since."""
+        data, key = self._data(), self._split()
+        return self._plan_delta(key, data, data.delta(), ends=True) if key else Save([], data)
+
+    def _plan_delta(self, key: SessionKey, data: SessionData, delta: Delta, *, ends: bool) -> Save:
+        if self.superseded:
+            raise SessionRotated
+        if ends and delta.replaces:
+            return Save([operations.end(key)], data, delta)
+        age, idle = self._ages()
+        expiry = min(operations.now() + age, self._created_at + operations.absolute_age())
+        ends_at = self._version if ends else None
+        save = operations.save(key, age, idle, delta, empty=not data, ends_at=ends_at)
+        batch = [*operations.renew(key, self._stale, delta), save]
+        return Save(batch, data, delta, expiry, idle)
+
+    def _saved(self, save: Save, replies: list[Any]) -> None:
+        """Take in what became of a save. Raises SessionGone."""
+        outcome, version = _outcome(replies)
+        _insist(outcome)
+        if outcome is Outcome.ENDED:
+            self._ended = self._emptied = True
+        elif outcome is Outcome.TOUCHED:
+            self._expiry = self._renewed()
+        elif save.delta is not None:
+            save.data.settle(save.delta)
+            self._version, self._expiry, self._idle = version, save.expiry, save.idle
+            self._stale = {}
+
+    def _obsolete_ended(self, save: Save, replies: list[Any]) -> None:
+        """Take in what became of the end of a session that held nothing. Raises SessionRotated."""
+        outcome, _ = _outcome(replies)
+        if outcome is Outcome.DONE:  # others have written to it
+            self._saved(save, replies)
+        elif outcome is Outcome.ROTATED and not save.delta:
+            self.superseded = True
+        elif outcome is Outcome.ROTATED:
+            raise SessionRotated
+        else:
+            self._session_cache = self._forget()
+            self._ended = self._emptied = False
+
+    def _has_emptied(self) -> bool:
+        """Tell whether this session held data and saving it would leave nothing of that."""
+        data = self._data()
+        return (
+            data is not None
+            and self._split() is not None
+            and (data.replaces or data.stored)
+            and config().is_obsolete(data)
+            and bool(data.delta())
+        )
+
+    # Touch, rotate, end
+
+    def _touch_command(self, key: SessionKey) -> Command[Outcome]:
+        return operations.touch(key, self.get_session_cookie_age())
+
+    def _due_touch(self, key: SessionKey | None) -> list[Command[Any]]:
+        """Return the touch that a save without changes has to send, if it is due."""
+        if key is None or self.superseded or not config().rolling:
+            return []
+        known = self._expiry is not None
+        if known and self._renewed() - self._expiry < config().TOUCH_INTERVAL:
+            return []
+        return [self._touch_command(key)]
+
+    def _renewed(self) -> int | None:
+        """Return when the session will expire if it is touched now."""
+        idle = self.get_session_cookie_age() if self._idle is None else self._idle
+        if idle <= 0:  # fixed
+            return self._expiry
+        return min(operations.now() + idle, self._created_at + operations.absolute_age())
+
+    def _rotatable(self) -> SessionKey | None:
+        """Return the key to rotate; None where a new session is to be begun. Raises SessionGone."""
+        if self.superseded:
+            raise SessionRotated
+        return self._split()
+
+    def _rotated(self, fresh: SessionKey, outcome: Outcome) -> bool:
+        """Take in what became of a rotation; False where a new session is to be begun instead.
+
+        An anonymous session may have expired while its visitor filled in the login form; that of
+        somebody who was logged in must not live again. Raises SessionGone.
+        """
+        if outcome is Outcome.GONE and SESSION_KEY not in self._data():
+            return False
+        _insist(outcome)
+        self._session_key = str(fresh)
+        self.modified = True
+        return True
+
+    def _endable(self, session_key: str | None) -> SessionKey | None:
+        """Return the key of the session to end: the one given, or else this session's."""
+        if session_key is None or session_key == self.session_key:
+            session_key, self._ended = self.session_key, True
+        return tokens.split_key(session_key)
+
+    def _ages(self) -> tuple[int, int | None]:
+        """Return the seconds to live, and the idle time to note where it is not the default."""
+        expiry = self.get("_session_expiry")
+        age = int(self.get_expiry_age(expiry=expiry))
+        if not expiry:
+            return age, None
+        return age, 0 if isinstance(expiry, datetime | str) else age
+
+
+def _outcome(replies: list[Any]) -> Saved:
+    """Return what became of a save; the reply that tells is the last."""
+    last = replies[-1] if replies else Outcome.GONE
+    return last if isinstance(last, Saved) else Saved(last, 0)
+
+
+def _insist(outcome: Outcome) -> None:
+    if outcome is Outcome.GONE:
+        raise SessionGone
+    if outcome is Outcome.ROTATED:
+        raise SessionRotated

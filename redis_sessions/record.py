@@ -1,0 +1,91 @@
+"""The record: what one session's hash in Redis holds, and what it is worth. No I/O, no settings.
+
+Meta fields begin with NUL. All other fields are top-level session keys with signed values.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from typing import Any
+
+from . import codec
+from .tokens import DIGEST_SIZE, among
+
+SUPERSEDED_FOR = 10  # seconds: requests that were under way while a login rotated the secret
+
+
+class Unreadable(ValueError):
+    """There is something under this session's key, but no session that can be trusted."""
+
+
+class Standing(Enum):
+    """What the secret that was presented is to a record."""
+
+    CURRENT = auto()
+    SUPERSEDED = auto()
+    WRONG = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A session's hash, split into its meta fields and its data (still signed)."""
+
+    digest: bytes
+    created: int  # unix seconds, as all times here
+    version: int
+    expiry: int
+    idle: int | None  # seconds; None: the site's cookie age, 0: the expiry is fixed
+    previous: bytes  # the digest before the last rotation and, behind it, when that was
+    fields: dict[bytes, bytes]
+
+    @classmethod
+    def from_reply(cls, reply: Any) -> "Record | None":
+        """Read the reply to HGETALL; None where there is no hash, Unreadable where it is another's."""
+        fields = dict(reply) if isinstance(reply, Mapping) else dict(zip(reply[::2], reply[1::2], strict=True))
+        if not fields:
+            return None
+        try:
+            return cls(
+                digest=fields.pop(b"\0k"),
+                created=int(fields.pop(b"\0c")),
+                version=int(fields.pop(b"\0v")),
+                expiry=int(fields.pop(b"\0x")),
+                idle=int(fields.pop(b"\0i")) if b"\0i" in fields else None,
+                previous=fields.pop(b"\0p", b""),
+                fields={name: stored for name, stored in fields.items() if name[:1] != b"\0"},
+            )
+        except KeyError as error:
+            raise Unreadable(f"the field {error} is missing") from None
+        except ValueError:
+            raise Unreadable("a meta field is not a number") from None
+
+    def standing(self, digests: Sequence[bytes], now: int) -> Standing:
+        """Tell what a secret is, given its digests under every key; compares in constant time."""
+        if among(self.digest, digests):
+            return Standing.CURRENT
+        rotated = self.previous[DIGEST_SIZE:]
+        recent = rotated.isdigit() and now < int(rotated) + SUPERSEDED_FOR
+        if recent and among(self.previous[:DIGEST_SIZE], digests):
+            return Standing.SUPERSEDED
+        return Standing.WRONG
+
+    def unseal(
+        self, session_id: str, keys: Sequence[bytes]
+    ) -> tuple[dict[str, bytes], dict[bytes, bytes]]:
+        """Return the payloads by key, and the fields that an old signing key had signed as stored.
+
+        Raises Unreadable where one signature fails: then nothing of the session is used.
+        """
+        payloads: dict[str, bytes] = {}
+        stale: dict[bytes, bytes] = {}
+        for name, stored in self.fields.items():
+            try:
+                payload, position = codec.unseal(session_id, name, stored, keys)
+                payloads[name.decode()] = payload
+            except ValueError as error:
+                raise Unreadable(f"the field {name!r}: {error}") from None
+            if position:
+                stale[name] = stored
+        return payloads, stale
+

@@ -1,0 +1,21 @@
+"""The server-side scripts, one ``.lua`` file an operation, and their loader. Nothing runs here."""
+
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha1
+from importlib.resources import files
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script's text, and the name by which the server caches it (SHA-1, hexadecimal)."""
+
+    text: str
+    sha: str
+
+
+@cache
+def load(name: str) -> Script:
+    """Read the script ``name`` (without ``.lua``) that ships with this package."""
+    text = files(__name__).joinpath(f"{name}.lua").read_text("utf-8")
+    return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())

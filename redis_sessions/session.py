@@ -1,0 +1,207 @@
+"""``SESSION_ENGINE = "redis_sessions.session"``: Django's session API over Redis, sync and async.
+
+Each method is a pair: the twin with an ``a`` in front does the same without blocking the event loop.
+"""
+
+from typing import Any
+
+from django.contrib.sessions.backends.base import CreateError
+
+from . import executors, operations, tokens
+from .commands import Command
+from .conf import config
+from .data import SessionData
+from .exceptions import RedisSessionsError, SessionStoreUnavailable
+from .lifecycle import SessionLifecycle
+from .record import Unreadable
+
+_ATTEMPTS = 3  # to find an id that is free: with a billion sessions the first is, but for 1 in 10**12
+_NO_FREE_ID = "No free session id was found; the random source of this machine cannot be right."
+
+
+class SessionStore(SessionLifecycle):
+    """One session in Redis. See the methods of Django's ``SessionBase`` for all that is not here."""
+
+    unavailable = False  # the server failed this object
+
+    def load(self) -> SessionData:
+        """Read the session: a mapping, empty where there is none; then the key is forgotten.
+
+        Raises SessionStoreUnavailable where the server cannot tell.
+        """
+        key = self._split()
+        if key is None:
+            return self._forget()
+        try:
+            return self._loaded(key, self._run(*self._load_commands(key)))
+        except Unreadable as reason:
+            return self._unreadable(reason)
+
+    async def aload(self) -> SessionData:
+        """See load()."""
+        key = self._split()
+        if key is None:
+            return self._forget()
+        try:
+            return self._loaded(key, await self._arun(*self._load_commands(key)))
+        except Unreadable as reason:
+            return self._unreadable(reason)
+
+    def create(self) -> None:
+        """Store the data at hand as a new session, under a new id."""
+        begun = self._begin()
+        for _ in range(_ATTEMPTS):
+            key = tokens.make_key()
+            if self._run(self._create_command(key, begun.delta))[0]:
+                return self._created(key, begun)
+        raise RedisSessionsError(_NO_FREE_ID)
+
+    async def acreate(self) -> None:
+        """See create()."""
+        begun = self._begin()
+        for _ in range(_ATTEMPTS):
+            key = tokens.make_key()
+            if (await self._arun(self._create_command(key, begun.delta)))[0]:
+                return self._created(key, begun)
+        raise RedisSessionsError(_NO_FREE_ID)
+
+    def save(self, must_create: bool = False) -> None:
+        """Write what this object changed, and nothing else.
+
+        ``must_create`` begins a new session, under a new key even where one was presented. Raises
+        CreateError where that one exists, SessionGone (an UpdateError) where the session ended or was
+        rotated elsewhere, TypeError for a value that cannot be serialised; then nothing was stored.
+        """
+        if must_create and self.exists(self.session_key):
+            raise CreateError
+        if must_create or self._begins_anew():
+            return self.create()
+        plan = self._plan_save()
+        if plan.commands:
+            self._saved(plan, self._run(*plan.commands))
+
+    async def asave(self, must_create: bool = False) -> None:
+        """See save()."""
+        if must_create and await self.aexists(self.session_key):
+            raise CreateError
+        if must_create or self._begins_anew():
+            return await self.acreate()
+        plan = self._plan_save()
+        if plan.commands:
+            self._saved(plan, await self._arun(*plan.commands))
+
+    def end_obsolete(self) -> None:
+        """End this session, which holds nothing, unless others have written to it since.
+
+        See is_obsolete(). Afterwards this object is as good as new, or holds what others wrote.
+        """
+        plan = self._plan_end()
+        self._obsolete_ended(plan, self._run(*plan.commands) if plan.commands else [])
+
+    async def aend_obsolete(self) -> None:
+        """See end_obsolete()."""
+        plan = self._plan_end()
+        self._obsolete_ended(plan, await self._arun(*plan.commands) if plan.commands else [])
+
+    def cycle_key(self) -> None:
+        """Rotate: exchange the secret and keep id and data. Raises SessionGone as save() does."""
+        self._get_session()
+        key = self._rotatable()
+        if key is not None:
+            fresh = tokens.rotate_key(key)
+            if self._rotated(fresh, self._run(operations.rotate(key, fresh))[0]):
+                return
+        self.create()
+
+    async def acycle_key(self) -> None:
+        """See cycle_key()."""
+        await self._aget_session()
+        key = self._rotatable()
+        if key is not None:
+            fresh = tokens.rotate_key(key)
+            if self._rotated(fresh, (await self._arun(operations.rotate(key, fresh)))[0]):
+                return
+        await self.acreate()
+
+    def exists(self, session_key: str | None) -> bool:
+        """Tell whether this is the present key of a session."""
+        key = tokens.split_key(session_key)
+        return key is not None and operations.holds(
+            key, self._run(operations.stored_digest(key))[0]
+        )
+
+    async def aexists(self, session_key: str | None) -> bool:
+        """See exists()."""
+        key = tokens.split_key(session_key)
+        return key is not None and operations.holds(
+            key, (await self._arun(operations.stored_digest(key)))[0]
+        )
+
+    def delete(self, session_key: str | None = None) -> None:
+        """End the session with this key, or else this session."""
+        key = self._endable(session_key)
+        if key is not None:
+            self._run(operations.end(key))
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        """See delete()."""
+        key = self._endable(session_key)
+        if key is not None:
+            await self._arun(operations.end(key))
+
+    def _get_session(self, no_load: bool = False) -> SessionData:
+        self.accessed = True
+        if "_session_cache" not in self.__dict__:
+            unread = no_load or self.session_key is None
+            self._session_cache = self._new_data() if unread else self.load()
+        return self._session_cache
+
+    async def _aget_session(self, no_load: bool = False) -> SessionData:
+        self.accessed = True
+        if "_session_cache" not in self.__dict__:
+            unread = no_load or self.session_key is None
+            self._session_cache = self._new_data() if unread else await self.aload()
+        return self._session_cache
+
+    _session = property(_get_session)
+
+    def _run(self, *batch: Command[Any]) -> list[Any]:
+        try:
+            return executors.run(config().alias, *batch)
+        except SessionStoreUnavailable:
+            self.unavailable = True
+            raise
+
+    async def _arun(self, *batch: Command[Any]) -> list[Any]:
+        try:
+            return await executors.arun(config().alias, *batch)
+        except SessionStoreUnavailable:
+            self.unavailable = True
+            raise
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Do nothing: the server removes a session when it expires."""
+
+    @classmethod
+    async def aclear_expired(cls) -> None:
+        """See clear_expired()."""
+
+    # Django's middleware asks these before it saves. A session that was emptied expires now, so that
+    # the cookie goes with the record.
+
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        """Return the seconds until this session expires; 0 once it was emptied."""
+        return 0 if not kwargs and self._has_emptied() else super().get_expiry_age(**kwargs)
+
+    async def aget_expiry_age(self, **kwargs: Any) -> int:
+        """See get_expiry_age()."""
+        return 0 if not kwargs and self._has_emptied() else await super().aget_expiry_age(**kwargs)
+
+    def get_expire_at_browser_close(self) -> bool:
+        """Tell whether the cookie has no age; False once the session was emptied."""
+        return not self._has_emptied() and super().get_expire_at_browser_close()
+
+    async def aget_expire_at_browser_close(self) -> bool:
+        """See get_expire_at_browser_close()."""
+        return not self._has_emptied() and await super().aget_expire_at_browser_close()
