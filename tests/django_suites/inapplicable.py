@@ -1,0 +1,3 @@
+"""The tests of Django's that cannot apply."""
+
+INAPPLICABLE = {}

