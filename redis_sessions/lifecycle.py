@@ -38,6 +38,7 @@ class SessionLifecycle(SessionBase):
     superseded = False  # loaded with the secret before the last rotation
     touched = False  # reading it renewed its expiry
     began = False  # this object created its record
+    ends_when_emptied = True  # a save that leaves nothing worth a record ends the session
 
     _modified = False
     _ended = False
@@ -218,7 +219,8 @@ class SessionLifecycle(SessionBase):
         """Tell whether this session held data and saving it would leave nothing of that."""
         data = self._data()
         return (
-            data is not None
+            self.ends_when_emptied
+            and data is not None
             and self._split() is not None
             and (data.replaces or data.stored)
             and config().is_obsolete(data)

@@ -3,6 +3,8 @@
 Each method is a pair: the twin with an ``a`` in front does the same without blocking the event loop.
 """
 
+import asyncio
+from functools import cached_property
 from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError
@@ -84,11 +86,12 @@ class SessionStore(SessionLifecycle):
         """See save()."""
         if must_create and await self.aexists(self.session_key):
             raise CreateError
-        if must_create or self._begins_anew():
-            return await self.acreate()
-        plan = self._plan_save()
-        if plan.commands:
-            self._saved(plan, await self._arun(*plan.commands))
+        async with self._lock:  # the tasks of a consumer may save at once: later changes come later
+            if must_create or self._begins_anew():
+                return await self.acreate()
+            plan = self._plan_save()
+            if plan.commands:
+                self._saved(plan, await self._arun(*plan.commands))
 
     def end_obsolete(self) -> None:
         """End this session, which holds nothing, unless others have written to it since.
@@ -102,6 +105,10 @@ class SessionStore(SessionLifecycle):
         """See end_obsolete()."""
         plan = self._plan_end()
         self._obsolete_ended(plan, await self._arun(*plan.commands) if plan.commands else [])
+
+    @cached_property
+    def _lock(self) -> asyncio.Lock:
+        return asyncio.Lock()
 
     def cycle_key(self) -> None:
         """Rotate: exchange the secret and keep id and data. Raises SessionGone as save() does."""

@@ -1,0 +1,36 @@
+"""Cookies of a scope, in and out. Their format and rules are Channels' and Django's."""
+
+from typing import Any
+
+from channels.sessions import CookieMiddleware as ChannelsCookieMiddleware
+from django.http import HttpRequest, HttpResponse
+
+from ..middleware import SessionMiddleware
+from ..session import SessionStore
+
+
+class CookieMiddleware(ChannelsCookieMiddleware):
+    """Put ``scope["cookies"]`` together from all Cookie headers (HTTP/2 may send several)."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        """Run the inner application with ``scope["cookies"]``."""
+        cookies = [value for name, value in scope.get("headers", []) if name == b"cookie"]
+        if len(cookies) > 1:
+            others = [header for header in scope["headers"] if header[0] != b"cookie"]
+            scope = dict(scope, headers=[*others, (b"cookie", b"; ".join(cookies))])
+        return await super().__call__(scope, receive, send)
+
+
+def session_headers(cookies: dict[str, str], session: SessionStore) -> list[tuple[bytes, bytes]]:
+    """Return the Set-Cookie headers that a response to ``cookies`` carries for a saved session.
+
+    The rules are those of the HTTP side: every ``SESSION_COOKIE_*`` setting counts.
+    """
+    request, response = HttpRequest(), HttpResponse()
+    request.COOKIES = cookies
+    request.session = session
+    response = SessionMiddleware(lambda request: response).process_response(request, response)
+    return [
+        (b"set-cookie", morsel.OutputString().encode("latin-1"))
+        for morsel in response.cookies.values()
+    ]

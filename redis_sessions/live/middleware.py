@@ -1,0 +1,62 @@
+"""Channels middleware: ``scope["session"]``, the session that the HTTP side has too."""
+
+import logging
+from importlib import import_module
+from typing import Any
+
+from channels.middleware import BaseMiddleware
+from django.conf import settings
+
+from ..exceptions import SessionStoreUnavailable
+from ..session import SessionStore
+from .auth import LiveAuthMiddleware
+from .codes import CloseCode
+from .cookies import CookieMiddleware
+from .socket import LiveSession
+
+logger = logging.getLogger("redis_sessions")
+
+
+class LiveSessionMiddleware(BaseMiddleware):
+    """Load the session before the consumer starts, and save it without a call.
+
+    Needs ``scope["cookies"]``: see LiveSessionMiddlewareStack.
+    """
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        """Run the inner application with a session in its scope."""
+        if "cookies" not in scope:
+            raise ValueError("LiveSessionMiddleware needs CookieMiddleware around it.")
+        session = _engine()(scope["cookies"].get(settings.SESSION_COOKIE_NAME))
+        try:
+            await session._aget_session()
+        except SessionStoreUnavailable as error:
+            logger.error("%s", error)
+            return await _refuse(scope, receive, send)
+        live = LiveSession(session, scope["cookies"], receive, send)
+        try:
+            return await super().__call__(dict(scope, session=session), live.receive, live.send)
+        finally:
+            await live.finish()
+
+
+def LiveSessionMiddlewareStack(inner: Any) -> CookieMiddleware:  # noqa: N802 - named as Channels'
+    """Wrap an application in cookies, live session and user."""
+    return CookieMiddleware(LiveSessionMiddleware(LiveAuthMiddleware(inner)))
+
+
+def _engine() -> type[SessionStore]:
+    store: type[SessionStore] = import_module(settings.SESSION_ENGINE).SessionStore
+    return store
+
+
+async def _refuse(scope: Any, receive: Any, send: Any) -> None:
+    """Tell the client to come back later. A page sees a code only of a socket that was accepted."""
+    if scope["type"] != "websocket":
+        await send({"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"5")]})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    await receive()
+    await send({"type": "websocket.accept"})
+    reason = "The service is unavailable for the moment."
+    await send({"type": "websocket.close", "code": int(CloseCode.UNAVAILABLE), "reason": reason})
