@@ -11,4 +11,4 @@ class RedisSessionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from . import checks  # noqa: F401, PLC0415
+        from . import checks  # noqa: F401

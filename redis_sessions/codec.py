@@ -94,10 +94,11 @@ def field_name(key: Any) -> bytes:
 
 
 def key_text(key: Any) -> str:
-    """Coerce a top-level session key to ``str`` by the rules of JSON; TypeError where it has none."""
+    """Coerce a top-level session key to ``str`` by the rules of JSON. Raises TypeError."""
     if isinstance(key, str):
         return key
     try:
-        return next(iter(json.loads(json.dumps({key: None}))))
+        (text,) = json.loads(json.dumps({key: None}))
     except TypeError as error:
         raise TypeError(f"The session key {key!r} cannot be one: {error}.") from error
+    return str(text)

@@ -108,9 +108,7 @@ def save(
     return _script("save", record, words, _saved, lambda: Saved(Outcome.GONE, 0))
 
 
-def renew(
-    record: str, digests: bytes, fields: Mapping[bytes, tuple[bytes, bytes]]
-) -> Command[int]:
+def renew(record: str, digests: bytes, fields: Mapping[bytes, tuple[bytes, bytes]]) -> Command[int]:
     """Replace values, given as (as read, as signed anew), that nobody has written since."""
     words = (digests, *chain.from_iterable((name, *pair) for name, pair in fields.items()))
     return _script("renew", record, words, int, lambda: 0)
@@ -134,6 +132,11 @@ def touch(
     return _script("touch", record, words, Outcome, _gone)
 
 
+def eviction_policy() -> Command[str | None]:
+    """Read the server's maxmemory-policy; None where it does not tell."""
+    return Command(("INFO", "memory"), _policy, _nothing)
+
+
 def _script(
     name: str,
     record: str,
@@ -154,6 +157,12 @@ def _as_is(reply: Any) -> Any:
 
 def _saved(reply: list[int]) -> Saved:
     return Saved(Outcome(reply[0]), reply[1])
+
+
+def _policy(reply: bytes) -> str | None:
+    lines = dict(line.partition(b":")[::2] for line in reply.splitlines())
+    policy = lines.get(b"maxmemory_policy")
+    return None if policy is None else policy.decode()
 
 
 def _nothing() -> None:

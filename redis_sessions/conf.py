@@ -41,7 +41,8 @@ class Config:
     @cached_property
     def is_obsolete(self) -> Callable[[Mapping[str, Any]], bool]:
         """The test for sessions that hold nothing worth a record."""
-        return import_string(self.OBSOLETE)
+        test: Callable[[Mapping[str, Any]], bool] = import_string(self.OBSOLETE)
+        return test
 
     @cached_property
     def digest_keys(self) -> tuple[bytes, ...]:

@@ -96,23 +96,23 @@ async def aclose() -> None:
 
 
 def parameters(alias: str, parse_url: Callable[[str], Any]) -> dict[str, Any]:
-    """Return the keyword arguments of a pool for a ``CACHES`` entry. Raises ImproperlyConfigured."""
+    """Return a pool's keyword arguments for a ``CACHES`` entry. Raises ImproperlyConfigured."""
     entry = cache_entry(alias)
     options = dict(entry.get("OPTIONS", {}))
-    url = first_location(alias, entry)
-    params = get_connection_factory(options).make_connection_params(url)  # type: ignore[var-annotated]
-    params |= options.get("CONNECTION_POOL_KWARGS", {})
+    factory = get_connection_factory(options)
+    given = factory.make_connection_params(first_location(alias, entry)) | pool_options(alias)
     try:
-        params |= {key: value for key, value in parse_url(params.pop("url")).items()}
+        address = dict(parse_url(given.pop("url")))
     except ValueError as error:
         raise ImproperlyConfigured(f"The LOCATION of CACHES[{alias!r}]: {error}") from error
-    connection_class = params.get("connection_class")
-    params = DEFAULTS | {key: value for key, value in params.items() if key not in NOT_OURS}
-    if connection_class is not None and "connection_class" not in options.get(
-        "CONNECTION_POOL_KWARGS", {}
-    ):
-        params["connection_class"] = connection_class
-    return params
+    chosen = {"connection_class": address.pop("connection_class", None)}  # TLS or Unix socket
+    ours = {key: value for key, value in (given | address).items() if key not in NOT_OURS}
+    return DEFAULTS | ours | {key: value for key, value in chosen.items() if value is not None}
+
+
+def pool_options(alias: str) -> dict[str, Any]:
+    """Return what a ``CACHES`` entry passes to its connection pool."""
+    return dict(settings.CACHES[alias].get("OPTIONS", {}).get("CONNECTION_POOL_KWARGS", {}))
 
 
 def cache_entry(alias: str) -> dict[str, Any]:

@@ -12,18 +12,7 @@ from typing import Any
 import redis.asyncio.connection
 import redis.connection
 from django.utils.asyncio import async_unsafe
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    ClusterDownError,
-    ConnectionError,
-    NoScriptError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TimeoutError,
-    TryAgainError,
-)
+from redis import exceptions as errors
 
 from . import connections
 from .commands import Command
@@ -31,8 +20,14 @@ from .exceptions import SessionStoreUnavailable
 
 Words = tuple[Any, ...]
 
-_REFUSED = (AuthenticationError, AuthorizationError)
-_PASSING = (ConnectionError, TimeoutError, ReadOnlyError, ClusterDownError, TryAgainError)
+_REFUSED = (errors.AuthenticationError, errors.AuthorizationError)
+_PASSING = (
+    errors.ConnectionError,
+    errors.TimeoutError,
+    errors.ReadOnlyError,
+    errors.ClusterDownError,
+    errors.TryAgainError,
+)
 
 _SYNC_IN_LOOP = (
     "You cannot read or write a session synchronously in an async context: use the asynchronous"
@@ -55,7 +50,7 @@ class _Retries:
         self.started = time.monotonic()
         self.failures = 0
 
-    def pause_after(self, error: RedisError) -> float:
+    def pause_after(self, error: errors.RedisError) -> float:
         """Return the seconds to wait before the next try. Raises SessionStoreUnavailable."""
         self.failures += 1
         passing = isinstance(error, _PASSING) and not isinstance(error, _REFUSED)
@@ -79,7 +74,7 @@ def run(alias: str, *commands: Command[Any]) -> list[Any]:
     while True:
         try:
             return _meanings(commands, _send(connections.pool(alias), commands))
-        except RedisError as error:
+        except errors.RedisError as error:
             pause = retries.pause_after(error)
         time.sleep(pause)
 
@@ -90,7 +85,7 @@ async def arun(alias: str, *commands: Command[Any]) -> list[Any]:
     while True:
         try:
             return _meanings(commands, await _asend(await connections.apool(alias), commands))
-        except RedisError as error:
+        except errors.RedisError as error:
             pause = retries.pause_after(error)
         await asyncio.sleep(pause)
 
@@ -127,14 +122,16 @@ async def _asend(pool: connections.AsyncPool, commands: Sequence[Command[Any]]) 
         await pool.release(connection)
 
 
-def _exchange(connection: redis.connection.ConnectionInterface, batch: Iterable[Words]) -> list[Any]:
+def _exchange(
+    connection: redis.connection.ConnectionInterface, batch: Iterable[Words]
+) -> list[Any]:
     batch = list(batch)
     connection.send_packed_command(connection.pack_commands(batch))
     replies: list[Any] = []
     for _ in batch:
         try:
             replies.append(connection.read_response())
-        except ResponseError as error:
+        except errors.ResponseError as error:
             replies.append(error)
     return _usable(replies)
 
@@ -148,7 +145,7 @@ async def _aexchange(
     for _ in batch:
         try:
             replies.append(await connection.read_response())
-        except ResponseError as error:
+        except errors.ResponseError as error:
             replies.append(error)
     return _usable(replies)
 
@@ -172,7 +169,7 @@ def _unknown_scripts(commands: Sequence[Command[Any]], replies: list[Any]) -> di
     return {
         position: ("EVAL", command.script.text, *command.words)
         for position, command in enumerate(commands)
-        if command.script and isinstance(replies[position], NoScriptError)
+        if command.script and isinstance(replies[position], errors.NoScriptError)
     }
 
 
@@ -186,7 +183,7 @@ def _meanings(commands: Sequence[Command[Any]], replies: list[Any]) -> list[Any]
 
 
 def _meaning(command: Command[Any], reply: Any) -> Any:
-    if not isinstance(reply, ResponseError):
+    if not isinstance(reply, errors.ResponseError):
         return command.parse(reply)
     if "WRONGTYPE" in str(reply):
         return command.wrong_type()

@@ -26,8 +26,8 @@ class Save(NamedTuple):
     """What one save sends, and what it will have stored."""
 
     commands: list[Command[Any]]
-    data: SessionData | None = None
-    delta: Delta | None = None
+    data: SessionData
+    delta: Delta
     expiry: int | None = None
     idle: int | None = None
 
@@ -76,6 +76,11 @@ class SessionLifecycle(SessionBase):
         """Tell whether this session is loaded and holds nothing worth a record. No I/O."""
         data = self._data()
         return data is not None and not self.superseded and config().is_obsolete(data)
+
+    def _at_hand(self) -> SessionData:
+        """Return the data that is here, or else an empty mapping that stands for it."""
+        data = self._data()
+        return self._new_data() if data is None else data
 
     def _split(self) -> SessionKey | None:
         return tokens.split_key(self.session_key)
@@ -135,7 +140,7 @@ class SessionLifecycle(SessionBase):
         self.accessed = True
         if "_session_cache" not in self.__dict__:
             self._session_cache = self._new_data()
-        data = self._data()
+        data = self._at_hand()
         return Save([], data, data.whole())
 
     def _create_command(self, key: SessionKey, delta: Delta) -> Command[bool]:
@@ -162,20 +167,23 @@ class SessionLifecycle(SessionBase):
 
     def _plan_save(self) -> Save:
         """Return what a save has to send, perhaps nothing. Raises SessionGone, TypeError."""
-        data, key = self._data(), self._split()
-        delta = data.delta() if data is not None else None
+        data, key = self._at_hand(), self._split()
+        delta = data.delta()
         if self._emptied:
-            return Save([])
+            return Save([], data, delta)
         if self._ended or (delta and key is None):
             raise SessionGone
-        if not delta:
-            return Save(self._due_touch(key), data)
+        if key is None or not delta:
+            return Save(self._due_touch(key), data, delta)
         return self._plan_delta(key, data, delta, ends=self._has_emptied())
 
     def _plan_end(self) -> Save:
         """Return what ends a session that holds nothing, unless others have written to it since."""
-        data, key = self._data(), self._split()
-        return self._plan_delta(key, data, data.delta(), ends=True) if key else Save([], data)
+        data, key = self._at_hand(), self._split()
+        delta = data.delta()
+        if key is None:
+            return Save([], data, delta)
+        return self._plan_delta(key, data, delta, ends=True)
 
     def _plan_delta(self, key: SessionKey, data: SessionData, delta: Delta, *, ends: bool) -> Save:
         if self.superseded:
@@ -186,7 +194,7 @@ class SessionLifecycle(SessionBase):
         expiry = min(operations.now() + age, self._created_at + operations.absolute_age())
         ends_at = self._version if ends else None
         save = operations.save(key, age, idle, delta, empty=not data, ends_at=ends_at)
-        batch = [*operations.renew(key, self._stale, delta), save]
+        batch: list[Command[Any]] = [*operations.renew(key, self._stale, delta), save]
         return Save(batch, data, delta, expiry, idle)
 
     def _saved(self, save: Save, replies: list[Any]) -> None:
@@ -197,7 +205,7 @@ class SessionLifecycle(SessionBase):
             self._ended = self._emptied = True
         elif outcome is Outcome.TOUCHED:
             self._expiry = self._renewed()
-        elif save.delta is not None:
+        elif version:
             save.data.settle(save.delta)
             self._version, self._expiry, self._idle = version, save.expiry, save.idle
             self._stale = {}
@@ -236,8 +244,8 @@ class SessionLifecycle(SessionBase):
         """Return the touch that a save without changes has to send, if it is due."""
         if key is None or self.superseded or not config().rolling:
             return []
-        known = self._expiry is not None
-        if known and self._renewed() - self._expiry < config().TOUCH_INTERVAL:
+        known, renewed = self._expiry, self._renewed()
+        if known is not None and renewed is not None and renewed - known < config().TOUCH_INTERVAL:
             return []
         return [self._touch_command(key)]
 
@@ -260,7 +268,7 @@ class SessionLifecycle(SessionBase):
         An anonymous session may have expired while its visitor filled in the login form; that of
         somebody who was logged in must not live again. Raises SessionGone.
         """
-        if outcome is Outcome.GONE and SESSION_KEY not in self._data():
+        if outcome is Outcome.GONE and SESSION_KEY not in self._at_hand():
             return False
         _insist(outcome)
         self._session_key = str(fresh)

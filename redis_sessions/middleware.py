@@ -1,4 +1,4 @@
-"""Django's session and authentication middleware: no thread hop under ASGI, nothing kept for nothing.
+"""Django's session and authentication middleware, without thread hops and empty sessions.
 
 The rules for cookies and Vary are Django's own, called. No names of Redis here.
 """
@@ -41,9 +41,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return self.__acall__(request)
         self.process_request(request)
         response = self.get_response(request)
+        session = _store(request)
         try:
-            if _is_suppressed(request, response):
-                request.session.end_obsolete()
+            if session and _is_suppressed(session, response):
+                session.end_obsolete()
             return self.process_response(request, response)
         except SessionStoreUnavailable as error:
             return self.process_exception(request, error)
@@ -51,23 +52,24 @@ class SessionMiddleware(DjangoSessionMiddleware):
     async def __acall__(self, request: HttpRequest) -> Any:
         """See __call__()."""
         self.process_request(request)
-        response = await self.get_response(request)
+        response: Any = await self.get_response(request)  # type: ignore[misc]
+        session = _store(request)
         try:
-            if _is_suppressed(request, response):
-                await request.session.aend_obsolete()
-            elif _is_saved(request, response):
-                await request.session._aget_session()  # the cookie's age depends on it
-                await request.session.asave()
+            if session and _is_suppressed(session, response):
+                await session.aend_obsolete()
+            elif session and _is_saved(session, response):
+                await session._aget_session()  # the cookie's age depends on it
+                await session.asave()
             return self.process_response(request, response)
         except SessionStoreUnavailable as error:
             return self.process_exception(request, error)
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Set or delete the cookie by Django's rules; they save what is not saved yet."""
-        session = getattr(request, "session", None)
-        if getattr(session, "unavailable", False) and response.status_code >= 500:
+        session = _store(request)
+        if session and session.unavailable and response.status_code >= 500:
             return self._unavailable()  # also where another middleware met the error
-        if getattr(session, "touched", False):
+        if session and session.touched:
             session.modified = True  # the cookie lives as long as the session
         return super().process_response(request, response)
 
@@ -97,29 +99,25 @@ class AuthenticationMiddleware(DjangoAuthentication):
     async def __acall__(self, request: HttpRequest) -> Any:
         """Answer a request under ASGI: nothing here needs a thread."""
         self.process_request(request)
-        return await self.get_response(request)
+        return await self.get_response(request)  # type: ignore[misc]
 
 
-def _is_suppressed(request: HttpRequest, response: Any) -> bool:
+def _store(request: HttpRequest) -> SessionStore | None:
+    """Return the request's session, unless a view has put another engine's in its place."""
+    session = getattr(request, "session", None)
+    return session if isinstance(session, SessionStore) else None
+
+
+def _is_suppressed(session: SessionStore, response: Any) -> bool:
     """Tell whether the session holds nothing worth a record and a cookie.
 
     One that the view itself stored keeps its key: somebody asked for that.
     """
-    session = getattr(request, "session", None)
-    return (
-        response.status_code < 500
-        and isinstance(session, SessionStore)
-        and not session.began
-        and session.is_obsolete()
-    )
+    return response.status_code < 500 and not session.began and session.is_obsolete()
 
 
-def _is_saved(request: HttpRequest, response: Any) -> bool:
+def _is_saved(session: SessionStore, response: Any) -> bool:
     """Tell whether Django's middleware is going to save the session."""
-    session = getattr(request, "session", None)
-    return (
-        response.status_code < 500
-        and isinstance(session, SessionStore)
-        and not session.is_empty()
-        and (session.modified or session.touched or settings.SESSION_SAVE_EVERY_REQUEST)
-    )
+    if response.status_code >= 500 or session.is_empty():
+        return False
+    return session.modified or session.touched or settings.SESSION_SAVE_EVERY_REQUEST

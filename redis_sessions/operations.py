@@ -72,7 +72,7 @@ def save(
 
 
 def renew(key: SessionKey, stale: Mapping[bytes, bytes], delta: Delta) -> list[Command[int]]:
-    """Sign anew, under the present SECRET_KEY, the stored values that ``delta`` leaves as they are."""
+    """Sign anew, under the present SECRET_KEY, what ``delta`` leaves as it is."""
     stays = {
         name: (stored, _seal(key, name, stored[codec.SIGNATURE_SIZE :]))
         for name, stored in stale.items()

@@ -6,7 +6,6 @@ Meta fields begin with NUL. All other fields are top-level session keys with sig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-
 from typing import Any
 
 from . import codec
@@ -41,8 +40,12 @@ class Record:
 
     @classmethod
     def from_reply(cls, reply: Any) -> "Record | None":
-        """Read the reply to HGETALL; None where there is no hash, Unreadable where it is another's."""
-        fields = dict(reply) if isinstance(reply, Mapping) else dict(zip(reply[::2], reply[1::2], strict=True))
+        """Read the reply to HGETALL; None where there is no hash. Raises Unreadable."""
+        fields = (
+            dict(reply)
+            if isinstance(reply, Mapping)
+            else dict(zip(reply[::2], reply[1::2], strict=True))
+        )
         if not fields:
             return None
         try:
@@ -88,4 +91,3 @@ class Record:
             if position:
                 stale[name] = stored
         return payloads, stale
-

@@ -1,6 +1,6 @@
 """``SESSION_ENGINE = "redis_sessions.session"``: Django's session API over Redis, sync and async.
 
-Each method is a pair: the twin with an ``a`` in front does the same without blocking the event loop.
+Each method is a pair: the twin with an ``a`` in front does the same without blocking the loop.
 """
 
 import asyncio
@@ -17,16 +17,18 @@ from .exceptions import RedisSessionsError, SessionStoreUnavailable
 from .lifecycle import SessionLifecycle
 from .record import Unreadable
 
-_ATTEMPTS = 3  # to find an id that is free: with a billion sessions the first is, but for 1 in 10**12
+_ATTEMPTS = (
+    3  # to find an id that is free: with a billion sessions the first is, but for 1 in 10**12
+)
 _NO_FREE_ID = "No free session id was found; the random source of this machine cannot be right."
 
 
 class SessionStore(SessionLifecycle):
-    """One session in Redis. See the methods of Django's ``SessionBase`` for all that is not here."""
+    """One session in Redis, with the whole API of Django's ``SessionBase``."""
 
     unavailable = False  # the server failed this object
 
-    def load(self) -> SessionData:
+    def load(self) -> SessionData:  # type: ignore[override]
         """Read the session: a mapping, empty where there is none; then the key is forgotten.
 
         Raises SessionStoreUnavailable where the server cannot tell.
@@ -39,7 +41,7 @@ class SessionStore(SessionLifecycle):
         except Unreadable as reason:
             return self._unreadable(reason)
 
-    async def aload(self) -> SessionData:
+    async def aload(self) -> SessionData:  # type: ignore[override]
         """See load()."""
         key = self._split()
         if key is None:
@@ -55,7 +57,8 @@ class SessionStore(SessionLifecycle):
         for _ in range(_ATTEMPTS):
             key = tokens.make_key()
             if self._run(self._create_command(key, begun.delta))[0]:
-                return self._created(key, begun)
+                self._created(key, begun)
+                return
         raise RedisSessionsError(_NO_FREE_ID)
 
     async def acreate(self) -> None:
@@ -64,20 +67,23 @@ class SessionStore(SessionLifecycle):
         for _ in range(_ATTEMPTS):
             key = tokens.make_key()
             if (await self._arun(self._create_command(key, begun.delta)))[0]:
-                return self._created(key, begun)
+                self._created(key, begun)
+                return
         raise RedisSessionsError(_NO_FREE_ID)
 
     def save(self, must_create: bool = False) -> None:
         """Write what this object changed, and nothing else.
 
         ``must_create`` begins a new session, under a new key even where one was presented. Raises
-        CreateError where that one exists, SessionGone (an UpdateError) where the session ended or was
-        rotated elsewhere, TypeError for a value that cannot be serialised; then nothing was stored.
+        CreateError where that one exists, SessionGone (an UpdateError) where the session ended or
+        was rotated elsewhere, TypeError for a value that cannot be serialised. Then nothing was
+        stored.
         """
         if must_create and self.exists(self.session_key):
             raise CreateError
         if must_create or self._begins_anew():
-            return self.create()
+            self.create()
+            return
         plan = self._plan_save()
         if plan.commands:
             self._saved(plan, self._run(*plan.commands))
@@ -86,9 +92,10 @@ class SessionStore(SessionLifecycle):
         """See save()."""
         if must_create and await self.aexists(self.session_key):
             raise CreateError
-        async with self._lock:  # the tasks of a consumer may save at once: later changes come later
+        async with self._lock:  # a consumer's tasks may save at once: the later has to come later
             if must_create or self._begins_anew():
-                return await self.acreate()
+                await self.acreate()
+                return
             plan = self._plan_save()
             if plan.commands:
                 self._saved(plan, await self._arun(*plan.commands))
@@ -194,8 +201,8 @@ class SessionStore(SessionLifecycle):
     async def aclear_expired(cls) -> None:
         """See clear_expired()."""
 
-    # Django's middleware asks these before it saves. A session that was emptied expires now, so that
-    # the cookie goes with the record.
+    # Django's middleware asks these before it saves. A session that was emptied expires now, so
+    # that the cookie goes with the record.
 
     def get_expiry_age(self, **kwargs: Any) -> int:
         """Return the seconds until this session expires; 0 once it was emptied."""

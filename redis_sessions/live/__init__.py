@@ -1,6 +1,6 @@
-"""One session for Channels consumers and HTTP: ``scope["session"]`` and ``scope["user"]``, live.
+"""Live sessions: ``scope["session"]`` and ``scope["user"]``, shared by consumers and HTTP.
 
-Wrap a router or consumer in ``LiveSessionMiddlewareStack``, as in Channels' ``AuthMiddlewareStack``.
+Wrap a router or a consumer in ``LiveSessionMiddlewareStack``.
 """
 
 from .codes import CloseCode

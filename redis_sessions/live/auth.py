@@ -53,4 +53,5 @@ class LiveAuthMiddleware(BaseMiddleware):
             raise ValueError("LiveAuthMiddleware needs LiveSessionMiddleware around it.")
         user = UserLazyObject()
         user._wrapped = await aget_user(scope["session"])
-        return await super().__call__(dict(scope, user=user), receive, send)
+        scope = dict(scope, user=user)
+        return await super().__call__(scope, receive, send)

@@ -35,7 +35,8 @@ class LiveSessionMiddleware(BaseMiddleware):
             return await _refuse(scope, receive, send)
         live = LiveSession(session, scope["cookies"], receive, send)
         try:
-            return await super().__call__(dict(scope, session=session), live.receive, live.send)
+            scope = dict(scope, session=session)
+            return await super().__call__(scope, live.receive, live.send)
         finally:
             await live.finish()
 
@@ -53,7 +54,9 @@ def _engine() -> type[SessionStore]:
 async def _refuse(scope: Any, receive: Any, send: Any) -> None:
     """Tell the client to come back later. A page sees a code only of a socket that was accepted."""
     if scope["type"] != "websocket":
-        await send({"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"5")]})
+        await send(
+            {"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"5")]}
+        )
         await send({"type": "http.response.body", "body": b""})
         return
     await receive()

@@ -1,4 +1,4 @@
-"""The live session: one socket's session, loaded before the consumer starts and saved without a call."""
+"""The live session: one socket's session, saved without a call."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ _PAUSE = 1.0  # seconds between tries to save while the server is away
 
 
 class LiveSession:
-    """The session of one connection, between the server's ``receive`` and ``send`` and a consumer's."""
+    """The session of one connection, between the server's and the consumer's ends of it."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class LiveSession:
         self._turn = Turn(self._receive, self._handled)
         return self._turn
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: Any) -> None:
         """Save what changed, and then send. What is sent after the session ended is dropped."""
         if self._is_closed:
             return
