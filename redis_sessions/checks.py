@@ -59,11 +59,8 @@ def check_server(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured:
         return []  # check_settings() tells
     except SessionStoreUnavailable as error:
-        return [
-            checks.Warning(
-                str(error), hint="Every request with a session gets a 503.", id=_id("W008")
-            )
-        ]
+        hint = "Without it, every request that uses its session is answered with a 503."
+        return [checks.Warning(str(error), hint=hint, id=_id("W008"))]
     if policy in {None, "noeviction"}:
         return []
     message = f"The session server's maxmemory-policy is {policy}: it may evict sessions."

@@ -105,19 +105,19 @@ def parameters(alias: str, parse_url: Callable[[str], Any]) -> dict[str, Any]:
         address = dict(parse_url(given.pop("url")))
     except ValueError as error:
         raise ImproperlyConfigured(f"The LOCATION of CACHES[{alias!r}]: {error}") from error
-    chosen = {"connection_class": address.pop("connection_class", None)}  # TLS or Unix socket
-    ours = {key: value for key, value in (given | address).items() if key not in NOT_OURS}
-    return DEFAULTS | ours | {key: value for key, value in chosen.items() if value is not None}
+    ours = DEFAULTS | {key: value for key, value in given.items() if key not in NOT_OURS}
+    of_url = NOT_OURS - {"connection_class"}  # the URL names one for TLS and for Unix sockets
+    return ours | {key: value for key, value in address.items() if key not in of_url}
 
 
 def pool_options(alias: str) -> dict[str, Any]:
     """Return what a ``CACHES`` entry passes to its connection pool."""
-    return dict(settings.CACHES[alias].get("OPTIONS", {}).get("CONNECTION_POOL_KWARGS", {}))
+    return dict(cache_entry(alias).get("OPTIONS", {}).get("CONNECTION_POOL_KWARGS", {}))
 
 
 def cache_entry(alias: str) -> dict[str, Any]:
     """Return a ``CACHES`` entry that is django-redis's. Raises ImproperlyConfigured."""
-    entry = settings.CACHES.get(alias)
+    entry: dict[str, Any] | None = settings.CACHES.get(alias)
     if entry is None:
         raise ImproperlyConfigured(
             f"CACHES has no entry {alias!r} for sessions; add one, or name one in"
