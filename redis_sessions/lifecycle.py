@@ -30,6 +30,7 @@ class Save(NamedTuple):
     delta: Delta
     expiry: int | None = None
     idle: int | None = None
+    ends: bool = False  # then it is no conflict to find the record gone: it may be sent twice
 
 
 class SessionLifecycle(SessionBase):
@@ -189,17 +190,19 @@ class SessionLifecycle(SessionBase):
         if self.superseded:
             raise SessionRotated
         if ends and delta.replaces:
-            return Save([operations.end(key)], data, delta)
+            return Save([operations.end(key)], data, delta, ends=True)
         age, idle = self._ages()
         expiry = min(operations.now() + age, self._created_at + operations.absolute_age())
         ends_at = self._version if ends else None
         save = operations.save(key, age, idle, delta, empty=not data, ends_at=ends_at)
         batch: list[Command[Any]] = [*operations.renew(key, self._stale, delta), save]
-        return Save(batch, data, delta, expiry, idle)
+        return Save(batch, data, delta, expiry, idle, ends)
 
     def _saved(self, save: Save, replies: list[Any]) -> None:
         """Take in what became of a save. Raises SessionGone."""
         outcome, version = _outcome(replies)
+        if outcome is Outcome.GONE and save.ends:
+            outcome = Outcome.ENDED
         _insist(outcome)
         if outcome is Outcome.ENDED:
             self._ended = self._emptied = True

@@ -1,0 +1,192 @@
+"""The system checks: each message with its id, for the settings that call for it."""
+
+from typing import Any
+
+import pytest
+from channels_redis.core import RedisChannelLayer
+from django.core.checks import CheckMessage, run_checks
+from pytest_django.fixtures import Settings
+
+from redis_sessions import checks
+from tests.servers import Server
+
+ENTRY = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
+
+
+def ids(messages: list[CheckMessage]) -> list[str]:
+    return [str(message.id).removeprefix("redis_sessions.") for message in messages]
+
+
+def test_the_settings_of_the_tests_pass_every_check() -> None:
+    found = run_checks(include_deployment_checks=True)
+    assert [message for message in found if str(message.id).startswith("redis_sessions.")] == []
+
+
+@pytest.mark.parametrize(
+    "caches",
+    [
+        {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+        {"default": {"BACKEND": "no.such.Cache"}},
+        {"default": ENTRY | {"LOCATION": ""}},
+        {"default": ENTRY | {"LOCATION": "http://127.0.0.1/0"}},
+        {"default": ENTRY | {"LOCATION": "redis://127.0.0.1/0?socket_timeout=soon"}},
+        {"default": ENTRY | {"OPTIONS": {"SENTINELS": [("127.0.0.1", 1)]}}},
+    ],
+)
+def test_an_entry_of_caches_that_cannot_serve_is_an_error(
+    settings: Settings, caches: dict[str, Any]
+) -> None:
+    settings.CACHES = caches
+    [message] = checks.check_settings()
+    assert ids([message]) == ["E001"]
+    assert message.hint
+
+
+def test_an_alias_that_caches_does_not_have_is_an_error(settings: Settings) -> None:
+    settings.REDIS_SESSIONS = {"ALIAS": "elsewhere"}
+    [message] = checks.check_settings()
+    assert ids([message]) == ["E001"]
+    assert "'elsewhere'" in message.msg
+
+
+def test_an_unknown_setting_is_an_error_that_lists_the_known(settings: Settings) -> None:
+    settings.REDIS_SESSIONS = {"TTL": 1}
+    [message] = checks.check_settings()
+    assert ids([message]) == ["E002"]
+    assert "'TTL'" in message.msg
+    assert "ABSOLUTE_AGE" in str(message.hint)
+
+
+def test_settings_that_are_no_dict_are_an_error(settings: Settings) -> None:
+    settings.REDIS_SESSIONS = ["ALIAS"]
+    assert ids(checks.check_settings()) == ["E002"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ABSOLUTE_AGE", "1"),
+        ("ABSOLUTE_AGE", 0),
+        ("ALIAS", 1),
+        ("EMPTY_AGE", -1),
+        ("EMPTY_AGE", True),
+        ("KEY_PREFIX", None),
+        ("KEY_PREFIX", "{site}"),
+        ("OBSOLETE", "no.such.callable"),
+        ("OBSOLETE", "redis_sessions.conf.SETTING"),
+        ("ROLLING", 1),
+        ("TOUCH_INTERVAL", -1),
+        ("TOUCH_INTERVAL", 1.5),
+    ],
+)
+def test_a_setting_with_a_wrong_value_is_an_error(
+    settings: Settings, name: str, value: Any
+) -> None:
+    settings.REDIS_SESSIONS = {name: value}
+    [message] = checks.check_settings()
+    assert ids([message]) == ["E003"]
+    assert name in message.msg
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ABSOLUTE_AGE", None), ("ABSOLUTE_AGE", 1), ("TOUCH_INTERVAL", 0), ("ALIAS", "sessions")],
+)
+def test_a_setting_at_its_bound_is_accepted(settings: Settings, name: str, value: Any) -> None:
+    settings.REDIS_SESSIONS = {name: value}
+    assert checks.check_settings() == []
+
+
+def test_decode_responses_of_the_cache_is_a_warning(settings: Settings) -> None:
+    options = {"CONNECTION_POOL_KWARGS": {"decode_responses": True}}
+    settings.CACHES = {"default": ENTRY | {"OPTIONS": options}}
+    assert ids(checks.check_settings()) == ["W004"]
+
+
+def test_another_engine_is_a_warning(settings: Settings) -> None:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+    assert ids(checks.check_site()) == ["W001"]
+
+
+def test_djangos_middleware_where_ours_is_meant_is_a_warning(settings: Settings) -> None:
+    settings.MIDDLEWARE = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ]
+    messages = checks.check_site()
+    assert ids(messages) == ["W002", "W003"]
+    assert "redis_sessions.middleware.SessionMiddleware" in str(messages[0].hint)
+
+
+def test_settings_of_django_redis_sessions_are_a_warning(settings: Settings) -> None:
+    settings.SESSION_REDIS_HOST = "localhost"
+    [message] = checks.check_site()
+    assert ids([message]) == ["W005"]
+    assert "SESSION_REDIS_HOST" in message.msg
+
+
+def test_django_redis_sessions_beside_this_package_is_an_error(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "django_redis_sessions-0.6.2.dist-info"
+    installed.mkdir()
+    installed.joinpath("METADATA").write_text("Name: django-redis-sessions\nVersion: 0.6.2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    [message] = checks.check_site()
+    assert ids([message]) == ["E004"]
+    assert "django-redis-sessions" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("hosts", "found"),
+    [
+        (None, ["W006"]),
+        (["redis://127.0.0.1"], ["W006"]),
+        ([("127.0.0.1", 6379)], ["W006"]),
+        ([{"address": "redis://127.0.0.1"}], ["W006"]),
+        ([{"address": "redis://127.0.0.1", "socket_timeout": 5}], ["W006"]),
+        ([{"address": "redis://127.0.0.1", "socket_timeout": 15}], []),
+        ([{"address": "redis://127.0.0.1", "socket_timeout": None}], []),
+        ([{"host": "127.0.0.1", "socket_timeout": 15}], []),
+        (["redis://127.0.0.1?socket_timeout=15"], []),
+        ([{"address": "redis://127.0.0.1?socket_timeout=15"}, "redis://127.0.0.1"], ["W006"]),
+    ],
+)
+def test_a_channel_layer_whose_sockets_may_time_out_first_is_a_warning(
+    settings: Settings, hosts: Any, found: list[str]
+) -> None:
+    backend = f"{RedisChannelLayer.__module__}.{RedisChannelLayer.__name__}"
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": {"hosts": hosts}}}
+    assert ids(checks.check_site()) == found
+
+
+def test_a_channel_layer_that_cannot_be_imported_is_left_to_channels(
+    settings: Settings,
+) -> None:
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "no.such.Layer"}}
+    assert checks.check_site() == []
+
+
+def test_a_server_that_cannot_be_reached_is_a_warning_of_the_deployment_checks(
+    settings: Settings,
+) -> None:
+    settings.CACHES = {"default": ENTRY}
+    assert ids(checks.check_server()) == ["W008"]
+    assert checks.check_settings() == []
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+def test_a_server_that_may_evict_sessions_is_a_warning(settings: Settings, policy: str) -> None:
+    evicting = Server("valkey", None, "--maxmemory-policy", policy).start()
+    try:
+        settings.CACHES = {"default": ENTRY | {"LOCATION": evicting.url}}
+        [message] = checks.check_server()
+    finally:
+        evicting.stop()
+    assert ids([message]) == ["W009"]
+    assert policy in message.msg
+
+
+def test_wrong_settings_leave_the_server_alone(settings: Settings) -> None:
+    settings.CACHES = {"default": ENTRY | {"LOCATION": ""}}
+    assert checks.check_server() == []
