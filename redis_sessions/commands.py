@@ -11,10 +11,12 @@ from itertools import chain
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from . import scripts
+from .reasons import Reason
 from .record import Record, Unreadable
 
 T = TypeVar("T")
 
+_WRONG_TYPE = "the key holds something else than a hash"
 FOREVER = 10**11  # seconds: no limit, and small enough to be added to a time
 
 
@@ -59,6 +61,11 @@ def load(record: str) -> Command[Record | None]:
     return Command(("HGETALL", record), Record.from_reply, _not_a_hash)
 
 
+def peek(record: str) -> Command[Record | Unreadable | None]:
+    """Read a record as load() does; what cannot be read is a value here."""
+    return Command(("HGETALL", record), _peeked, lambda: Unreadable(_WRONG_TYPE))
+
+
 def stored_digest(record: str) -> Command[bytes | None]:
     """Read the digest of a record only."""
     return Command(("HGET", record, b"\0k"), _as_is, _nothing)
@@ -88,6 +95,7 @@ def save(
     empty_age: int | None,
     replaces: bool,
     ends_at: int | None,
+    writer: str,
     changed: Mapping[bytes, bytes],
     removed: Iterable[bytes],
 ) -> Command[Saved]:
@@ -101,7 +109,8 @@ def save(
         _or_empty(empty_age),
         int(replaces),
         _or_empty(ends_at),
-        9 + 2 * len(changed),
+        writer,
+        10 + 2 * len(changed),
         *chain.from_iterable(changed.items()),
         *removed,
     )
@@ -114,14 +123,17 @@ def renew(record: str, digests: bytes, fields: Mapping[bytes, tuple[bytes, bytes
     return _script("renew", record, words, int, lambda: 0)
 
 
-def rotate(record: str, digests: bytes, new_digest: bytes, now: int) -> Command[Outcome]:
+def rotate(
+    record: str, digests: bytes, new_digest: bytes, now: int, reason: Reason, writer: str
+) -> Command[Outcome]:
     """Give a record a new digest."""
-    return _script("rotate", record, (digests, new_digest, now), Outcome, _gone)
+    words = (digests, new_digest, now, reason.value, writer)
+    return _script("rotate", record, words, Outcome, _gone)
 
 
-def end(record: str, digests: bytes) -> Command[Outcome]:
+def end(record: str, digests: bytes, reason: Reason, writer: str) -> Command[Outcome]:
     """Remove a record."""
-    return _script("end", record, (digests,), Outcome, _gone)
+    return _script("end", record, (digests, reason.value, writer), Outcome, _gone)
 
 
 def touch(
@@ -174,4 +186,11 @@ def _gone() -> Outcome:
 
 
 def _not_a_hash() -> Record | None:
-    raise Unreadable("the key holds something else than a hash")
+    raise Unreadable(_WRONG_TYPE)
+
+
+def _peeked(reply: Any) -> Record | Unreadable | None:
+    try:
+        return Record.from_reply(reply)
+    except Unreadable as reason:
+        return reason

@@ -132,6 +132,30 @@ class SessionData(MutableMapping[Any, Any]):
             if self._assigned.get(key) == number:
                 del self._assigned[key]
 
+    def rebase(self, payloads: Mapping[str, bytes]) -> set[str]:
+        """Take in what the record holds now, under the changes made here; return what differs.
+
+        What was changed here and is not saved yet stays on top: saving it comes later, so it wins.
+        """
+        mine = self.delta()
+        news = {
+            key
+            for key in payloads.keys() | self._payloads.keys()
+            if payloads.get(key) != self._payloads.get(key)
+        }
+        self._payloads = dict(payloads)
+        kept = {field.decode() for field in (*mine.changed, *mine.removed)}
+        for key in news - kept if not self.replaces else ():
+            self._undecodable.discard(key)
+            if key in payloads:
+                self._values[key] = _PENDING
+            else:
+                self._values.pop(key, None)
+        for key in self._values:
+            if codec.key_text(key) in kept and key not in self._assigned:
+                self[key] = self._values[key]  # changed in place: compared to the old record
+        return news
+
     def changed_in_place(self) -> bool:
         """Tell whether a loaded value was mutated or removed without an assignment."""
         in_place = (key for key, _ in self._changes() if key not in self._assigned)

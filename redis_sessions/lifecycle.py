@@ -5,17 +5,17 @@ Both halves of ``SessionStore`` stand on this. Nothing here waits, reads or writ
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import SessionBase
 
 from . import operations, tokens
 from .commands import Command, Outcome, Saved
 from .conf import config
 from .data import Delta, SessionData
 from .exceptions import SessionGone, SessionRotated
+from .expiry import SessionExpiry
+from .reasons import Reason
 from .record import Record, Standing, Unreadable
 from .tokens import SessionKey
 
@@ -33,70 +33,18 @@ class Save(NamedTuple):
     ends: bool = False  # then it is no conflict to find the record gone: it may be sent twice
 
 
-class SessionLifecycle(SessionBase):
-    """What a session object knows of its record."""
+class SessionLifecycle(SessionExpiry):
+    """What becomes of a session object and its record."""
 
-    superseded = False  # loaded with the secret before the last rotation
     touched = False  # reading it renewed its expiry
     began = False  # this object created its record
-    ends_when_emptied = True  # a save that leaves nothing worth a record ends the session
 
-    _modified = False
+    writer = ""  # marks the news of its own writes, for one who listens to them
+
     _ended = False
     _emptied = False  # ended by a save that had nothing left to keep
-    _created_at = 0  # unix seconds, as all times here
-    _expiry: int | None = None
-    _idle: int | None = None
     _version: int | None = None
     _stale: Mapping[bytes, bytes] = {}
-
-    @property
-    def id(self) -> str | None:
-        """The name of this session for its whole life: 14 characters, fit for logs and indexes."""
-        key = self._split()
-        return key and key.id
-
-    @property
-    def modified(self) -> bool:
-        """Whether there is something to save, nested changes included."""
-        if self._modified:
-            return True
-        data = self.__dict__.get("_session_cache")
-        return isinstance(data, SessionData) and data.changed_in_place()
-
-    @modified.setter
-    def modified(self, value: bool) -> None:
-        self._modified = value
-
-    def clear(self) -> None:
-        """Remove all data; saving that removes also what others have written meanwhile."""
-        super().clear()
-        self._session_cache = self._new_data(replaces=True)
-
-    def is_obsolete(self) -> bool:
-        """Tell whether this session is loaded and holds nothing worth a record. No I/O."""
-        data = self._data()
-        return data is not None and not self.superseded and config().is_obsolete(data)
-
-    def _at_hand(self) -> SessionData:
-        """Return the data that is here, or else an empty mapping that stands for it."""
-        data = self._data()
-        return self._new_data() if data is None else data
-
-    def _split(self) -> SessionKey | None:
-        return tokens.split_key(self.session_key)
-
-    def _new_data(self, payloads: Mapping[str, bytes] | None = None, **kwargs: Any) -> SessionData:
-        return SessionData(self.serializer(), payloads, session_id=self.id, **kwargs)
-
-    def _data(self) -> SessionData | None:
-        """Return the data if it is here already."""
-        data = self.__dict__.get("_session_cache")
-        if data is None or isinstance(data, SessionData):
-            return data
-        self._session_cache = self._new_data(replaces=True)  # a dict was put there by hand
-        self._session_cache.update(data)
-        return self._session_cache
 
     # Load
 
@@ -133,6 +81,13 @@ class SessionLifecycle(SessionBase):
     def _forget(self) -> SessionData:
         self._session_key = None
         return self._new_data()
+
+    def _refreshed(self, key: SessionKey, record: Record) -> set[str]:
+        """Take in a newer state of the record, under the changes made here; return what differs."""
+        payloads, self._stale = record.unseal(key.id, config().signing_keys)
+        self._created_at, self._version = record.created, record.version
+        self._expiry, self._idle = record.expiry, record.idle
+        return self._at_hand().rebase(payloads)
 
     # Create
 
@@ -190,11 +145,13 @@ class SessionLifecycle(SessionBase):
         if self.superseded:
             raise SessionRotated
         if ends and delta.replaces:
-            return Save([operations.end(key)], data, delta, ends=True)
+            return Save([operations.end(key, Reason.EMPTIED, self.writer)], data, delta, ends=True)
         age, idle = self._ages()
         expiry = min(operations.now() + age, self._created_at + operations.absolute_age())
         ends_at = self._version if ends else None
-        save = operations.save(key, age, idle, delta, empty=not data, ends_at=ends_at)
+        save = operations.save(
+            key, age, idle, delta, empty=not data, ends_at=ends_at, writer=self.writer
+        )
         batch: list[Command[Any]] = [*operations.renew(key, self._stale, delta), save]
         return Save(batch, data, delta, expiry, idle, ends)
 
@@ -210,8 +167,9 @@ class SessionLifecycle(SessionBase):
             self._expiry = self._renewed()
         elif version:
             save.data.settle(save.delta)
-            self._version, self._expiry, self._idle = version, save.expiry, save.idle
-            self._stale = {}
+            self._expiry, self._idle, self._stale = save.expiry, save.idle, {}
+            if self._version is not None and version == self._version + 1:
+                self._version = version  # else others wrote too, and what they wrote is not known
 
     def _obsolete_ended(self, save: Save, replies: list[Any]) -> None:
         """Take in what became of the end of a session that held nothing. Raises SessionRotated."""
@@ -226,44 +184,18 @@ class SessionLifecycle(SessionBase):
             self._session_cache = self._forget()
             self._ended = self._emptied = False
 
-    def _has_emptied(self) -> bool:
-        """Tell whether this session held data and saving it would leave nothing of that."""
-        data = self._data()
-        return (
-            self.ends_when_emptied
-            and data is not None
-            and self._split() is not None
-            and (data.replaces or data.stored)
-            and config().is_obsolete(data)
-            and bool(data.delta())
-        )
-
-    # Touch, rotate, end
-
-    def _touch_command(self, key: SessionKey) -> Command[Outcome]:
-        return operations.touch(key, self.get_session_cookie_age())
-
-    def _due_touch(self, key: SessionKey | None) -> list[Command[Any]]:
-        """Return the touch that a save without changes has to send, if it is due."""
-        if key is None or self.superseded or not config().rolling:
-            return []
-        known, renewed = self._expiry, self._renewed()
-        if known is not None and renewed is not None and renewed - known < config().TOUCH_INTERVAL:
-            return []
-        return [self._touch_command(key)]
-
-    def _renewed(self) -> int | None:
-        """Return when the session will expire if it is touched now."""
-        idle = self.get_session_cookie_age() if self._idle is None else self._idle
-        if idle <= 0:  # fixed
-            return self._expiry
-        return min(operations.now() + idle, self._created_at + operations.absolute_age())
+    # Rotate, end
 
     def _rotatable(self) -> SessionKey | None:
         """Return the key to rotate; None where a new session is to be begun. Raises SessionGone."""
         if self.superseded:
             raise SessionRotated
         return self._split()
+
+    def _rotate_command(self, key: SessionKey, fresh: SessionKey) -> Command[Outcome]:
+        """Return what exchanges the secret: for a login, or for one who is logged in already."""
+        reason = Reason.RENEWED if SESSION_KEY in self._at_hand() else Reason.LOGIN
+        return operations.rotate(key, fresh, reason, self.writer)
 
     def _rotated(self, fresh: SessionKey, outcome: Outcome) -> bool:
         """Take in what became of a rotation; False where a new session is to be begun instead.
@@ -283,14 +215,6 @@ class SessionLifecycle(SessionBase):
         if session_key is None or session_key == self.session_key:
             session_key, self._ended = self.session_key, True
         return tokens.split_key(session_key)
-
-    def _ages(self) -> tuple[int, int | None]:
-        """Return the seconds to live, and the idle time to note where it is not the default."""
-        expiry = self.get("_session_expiry")
-        age = int(self.get_expiry_age(expiry=expiry))
-        if not expiry:
-            return age, None
-        return age, 0 if isinstance(expiry, datetime | str) else age
 
 
 def _outcome(replies: list[Any]) -> Saved:

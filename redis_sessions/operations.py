@@ -10,7 +10,8 @@ from . import codec, commands, tokens
 from .commands import Command, Outcome, Saved
 from .conf import config
 from .data import Delta
-from .record import Record, Standing
+from .reasons import Reason
+from .record import Record, Standing, Unreadable
 from .tokens import SessionKey
 
 
@@ -28,6 +29,16 @@ def absolute_age() -> int:
 def load(key: SessionKey) -> Command[Record | None]:
     """Read the record."""
     return commands.load(_name(key))
+
+
+def peek(session_id: str) -> Command[Record | Unreadable | None]:
+    """Read the record of any session, to show what became of it to those who hold its key."""
+    return commands.peek(commands.record_key(config().KEY_PREFIX, session_id))
+
+
+def channel(session_id: str) -> str:
+    """Return the name of the channel on which news of a session are published."""
+    return commands.record_key(config().KEY_PREFIX, session_id)
 
 
 def stored_digest(key: SessionKey) -> Command[bytes | None]:
@@ -51,6 +62,7 @@ def save(
     *,
     empty: bool,
     ends_at: int | None = None,
+    writer: str = "",
 ) -> Command[Saved]:
     """Write a delta; ``empty`` says that no data is left, as far as this process knows.
 
@@ -66,6 +78,7 @@ def save(
         empty_age=config().EMPTY_AGE if empty else None,
         replaces=delta.replaces,
         ends_at=ends_at,
+        writer=writer,
         changed=_sealed(key, delta),
         removed=delta.removed,
     )
@@ -93,15 +106,17 @@ def touch(key: SessionKey, idle: int) -> Command[Outcome]:
     )
 
 
-def rotate(key: SessionKey, fresh: SessionKey) -> Command[Outcome]:
+def rotate(
+    key: SessionKey, fresh: SessionKey, reason: Reason, writer: str = ""
+) -> Command[Outcome]:
     """Exchange the secret."""
     digest = tokens.digest(fresh, config().digest_keys[0])
-    return commands.rotate(_name(key), _proofs(key), digest, now())
+    return commands.rotate(_name(key), _proofs(key), digest, now(), reason, writer)
 
 
-def end(key: SessionKey) -> Command[Outcome]:
+def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Outcome]:
     """Remove the record."""
-    return commands.end(_name(key), _proofs(key))
+    return commands.end(_name(key), _proofs(key), reason, writer)
 
 
 def standing(key: SessionKey, record: Record | None) -> Standing:

@@ -123,7 +123,7 @@ class SessionStore(SessionLifecycle):
         key = self._rotatable()
         if key is not None:
             fresh = tokens.rotate_key(key)
-            if self._rotated(fresh, self._run(operations.rotate(key, fresh))[0]):
+            if self._rotated(fresh, self._run(self._rotate_command(key, fresh))[0]):
                 return
         self.create()
 
@@ -133,7 +133,7 @@ class SessionStore(SessionLifecycle):
         key = self._rotatable()
         if key is not None:
             fresh = tokens.rotate_key(key)
-            if self._rotated(fresh, (await self._arun(operations.rotate(key, fresh)))[0]):
+            if self._rotated(fresh, (await self._arun(self._rotate_command(key, fresh)))[0]):
                 return
         await self.acreate()
 
@@ -155,13 +155,13 @@ class SessionStore(SessionLifecycle):
         """End the session with this key, or else this session."""
         key = self._endable(session_key)
         if key is not None:
-            self._run(operations.end(key))
+            self._run(operations.end(key, writer=self.writer))
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See delete()."""
         key = self._endable(session_key)
         if key is not None:
-            await self._arun(operations.end(key))
+            await self._arun(operations.end(key, writer=self.writer))
 
     def _get_session(self, no_load: bool = False) -> SessionData:
         self.accessed = True

@@ -4,20 +4,24 @@
 -- ARGV[2] now  [3] seconds to live  [4] seconds to live from creation at most
 -- ARGV[5] idle seconds or ''  [6] seconds to live while no data is held, or ''
 -- ARGV[7] 1: drop every other field  [8] the version at which to end the session instead, or ''
--- ARGV[9] last index of the fields to set  [10...] field, value, ... and then fields to delete
+-- ARGV[9] who writes  [10] last index of the fields to set
+-- ARGV[11...] field, value, ... and then fields to delete
 -- Returns {1, version}; {2, 0} where it ended it; {0, 0} where the record is gone;
 -- {-1, 0} where the secret was rotated away.
-local key, digests, now, last = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[9])
+local key, digests, now, last = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[10])
 local stored = redis.call('HMGET', key, '\0k', '\0c', '\0v')
 if not stored[1] then return {0, 0} end
 if #stored[1] ~= 16 or not string.find(digests, stored[1], 1, true) then return {-1, 0} end
-if stored[3] == ARGV[8] then return {1 + redis.call('UNLINK', key), 0} end
+if stored[3] == ARGV[8] then
+  redis.call('PUBLISH', key, 'emptied ' .. ARGV[9])
+  return {1 + redis.call('UNLINK', key), 0}
+end
 if ARGV[7] == '1' then
   for _, field in ipairs(redis.call('HKEYS', key)) do
     if string.byte(field) ~= 0 then redis.call('HDEL', key, field) end
   end
 end
-for i = 10, last, 1000 do redis.call('HSET', key, unpack(ARGV, i, math.min(i + 999, last))) end
+for i = 11, last, 1000 do redis.call('HSET', key, unpack(ARGV, i, math.min(i + 999, last))) end
 for i = last + 1, #ARGV do redis.call('HDEL', key, ARGV[i]) end
 local age, idle = tonumber(ARGV[3]), ARGV[5]
 if ARGV[6] ~= '' then
@@ -30,4 +34,5 @@ redis.call('HSET', key, '\0k', string.sub(digests, 1, 16), '\0x', expiry)
 if idle == '' then redis.call('HDEL', key, '\0i') else redis.call('HSET', key, '\0i', idle) end
 local version = redis.call('HINCRBY', key, '\0v', 1)
 redis.call('EXPIREAT', key, expiry)
+redis.call('PUBLISH', key, 'saved ' .. ARGV[9])
 return {1, version}

@@ -1,0 +1,80 @@
+"""What a session object holds and who it is, without any I/O: the ground of its life."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.sessions.backends.base import SessionBase
+
+from . import tokens
+from .conf import config
+from .data import SessionData
+from .tokens import SessionKey
+
+
+class SessionContent(SessionBase):
+    """Key and data of a session object."""
+
+    superseded = False  # loaded with the secret before the last rotation
+    ends_when_emptied = True  # a save that leaves nothing worth a record ends the session
+
+    _modified = False
+
+    @property
+    def id(self) -> str | None:
+        """The name of this session for its whole life: 14 characters, fit for logs and indexes."""
+        key = self._split()
+        return key and key.id
+
+    @property
+    def modified(self) -> bool:
+        """Whether there is something to save, nested changes included."""
+        if self._modified:
+            return True
+        data = self.__dict__.get("_session_cache")
+        return isinstance(data, SessionData) and data.changed_in_place()
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        self._modified = value
+
+    def clear(self) -> None:
+        """Remove all data; saving that removes also what others have written meanwhile."""
+        super().clear()
+        self._session_cache = self._new_data(replaces=True)
+
+    def is_obsolete(self) -> bool:
+        """Tell whether this session is loaded and holds nothing worth a record. No I/O."""
+        data = self._data()
+        return data is not None and not self.superseded and config().is_obsolete(data)
+
+    def _at_hand(self) -> SessionData:
+        """Return the data that is here, or else an empty mapping that stands for it."""
+        data = self._data()
+        return self._new_data() if data is None else data
+
+    def _split(self) -> SessionKey | None:
+        return tokens.split_key(self.session_key)
+
+    def _new_data(self, payloads: Mapping[str, bytes] | None = None, **kwargs: Any) -> SessionData:
+        return SessionData(self.serializer(), payloads, session_id=self.id, **kwargs)
+
+    def _data(self) -> SessionData | None:
+        """Return the data if it is here already."""
+        data = self.__dict__.get("_session_cache")
+        if data is None or isinstance(data, SessionData):
+            return data
+        self._session_cache = self._new_data(replaces=True)  # a dict was put there by hand
+        self._session_cache.update(data)
+        return self._session_cache
+
+    def _has_emptied(self) -> bool:
+        """Tell whether this session held data and saving it would leave nothing of that."""
+        data = self._data()
+        return (
+            self.ends_when_emptied
+            and data is not None
+            and self._split() is not None
+            and (data.replaces or data.stored)
+            and config().is_obsolete(data)
+            and bool(data.delta())
+        )
