@@ -1,7 +1,7 @@
 """The settings: one typed line each, with its default. Read at use, made once per change."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from typing import Any
 
@@ -27,6 +27,8 @@ class Config:
     TOUCH_INTERVAL: int = 60
     EMPTY_AGE: int = 180
     OBSOLETE: str = "redis_sessions.obsolete.is_obsolete"
+    REVALIDATE: int = 30
+    CLOSE_CODES: dict[str, int] = field(default_factory=dict)
 
     @property
     def alias(self) -> str:
@@ -64,7 +66,7 @@ def _derived(purpose: bytes) -> tuple[bytes, ...]:
 def config() -> Config:
     """Return the settings of now. Raises ImproperlyConfigured for an entry that does not exist."""
     given = getattr(settings, SETTING, {})
-    unknown = sorted(set(given) - {field.name for field in fields(Config)})
+    unknown = sorted(set(given) - {known.name for known in fields(Config)})
     if unknown:
         raise ImproperlyConfigured(
             f"{SETTING} has no setting {', '.join(unknown)}; see the settings' documentation."

@@ -1,6 +1,6 @@
 """What a session object holds and who it is, without any I/O: the ground of its life."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
@@ -17,12 +17,19 @@ class SessionContent(SessionBase):
     superseded = False  # loaded with the secret before the last rotation
     ends_when_emptied = True  # a save that leaves nothing worth a record ends the session
 
+    on_use: Callable[[], None] | None = None  # called whenever a value is read, set or removed
+
     _modified = False
+
+    @property
+    def key(self) -> SessionKey | None:
+        """The session key in its parts; None where there is none, or none that is well-formed."""
+        return tokens.split_key(self.session_key)
 
     @property
     def id(self) -> str | None:
         """The name of this session for its whole life: 14 characters, fit for logs and indexes."""
-        key = self._split()
+        key = self.key
         return key and key.id
 
     @property
@@ -52,11 +59,9 @@ class SessionContent(SessionBase):
         data = self._data()
         return self._new_data() if data is None else data
 
-    def _split(self) -> SessionKey | None:
-        return tokens.split_key(self.session_key)
-
     def _new_data(self, payloads: Mapping[str, bytes] | None = None, **kwargs: Any) -> SessionData:
-        return SessionData(self.serializer(), payloads, session_id=self.id, **kwargs)
+        given = {"session_id": self.id, "on_use": self.on_use, **kwargs}
+        return SessionData(self.serializer(), payloads, **given)
 
     def _data(self) -> SessionData | None:
         """Return the data if it is here already."""
@@ -73,7 +78,7 @@ class SessionContent(SessionBase):
         return (
             self.ends_when_emptied
             and data is not None
-            and self._split() is not None
+            and self.key is not None
             and (data.replaces or data.stored)
             and config().is_obsolete(data)
             and bool(data.delta())

@@ -1,7 +1,7 @@
 """A session's data: a mapping that decodes a value at its first use and knows its delta. No I/O."""
 
 import logging
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 from . import codec
@@ -29,6 +29,7 @@ class SessionData(MutableMapping[Any, Any]):
 
     ``payloads`` is what the record holds, by key; nothing of it is decoded before it is used. With
     ``replaces`` the next save drops every field that is not in here, as ``clear()`` asks for.
+    ``on_use()`` is called whenever a value is read, set or removed.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class SessionData(MutableMapping[Any, Any]):
         *,
         session_id: str | None = None,
         replaces: bool = False,
+        on_use: Callable[[], None] | None = None,
     ) -> None:
         self._serializer = serializer
         self._payloads = dict(payloads or {})
@@ -46,13 +48,18 @@ class SessionData(MutableMapping[Any, Any]):
         self._assignments = 0
         self._undecodable: set[str] = set()
         self._session_id = session_id
+        self._on_use = on_use
         self.replaces = replaces
 
     def __getitem__(self, key: Any) -> Any:
+        if self._on_use is not None:
+            self._on_use()
         value = self._values[key]
         return self._decode(key) if value is _PENDING else value
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        if self._on_use is not None:
+            self._on_use()
         self._assignments += 1
         self._assigned[key] = self._assignments
         self._values[key] = value

@@ -17,6 +17,11 @@ class SessionExpiry(SessionContent):
     _expiry: int | None = None
     _idle: int | None = None  # seconds; None: the site's cookie age, 0: the expiry is fixed
 
+    @property
+    def expires_in(self) -> int | None:
+        """The seconds until the record expires, as far as is known here; None where it is not."""
+        return None if self._expiry is None else self._expiry - operations.now()
+
     def _ages(self) -> tuple[int, int | None]:
         """Return the seconds to live, and the idle time to note where it is not the default."""
         expiry = self.get("_session_expiry")

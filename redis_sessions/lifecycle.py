@@ -82,9 +82,16 @@ class SessionLifecycle(SessionExpiry):
         self._session_key = None
         return self._new_data()
 
-    def _refreshed(self, key: SessionKey, record: Record) -> set[str]:
-        """Take in a newer state of the record, under the changes made here; return what differs."""
-        payloads, self._stale = record.unseal(key.id, config().signing_keys)
+    def is_older(self, record: Record) -> bool:
+        """Tell whether a record was read before what this object knows of it."""
+        return record.version < (self._version or 0)
+
+    def refresh(self, record: Record) -> set[str]:
+        """Take in a newer state of the record, under the changes made here; return what differs.
+
+        Raises Unreadable.
+        """
+        payloads, self._stale = record.unseal(self.id or "", config().signing_keys)
         self._created_at, self._version = record.created, record.version
         self._expiry, self._idle = record.expiry, record.idle
         return self._at_hand().rebase(payloads)
@@ -123,7 +130,7 @@ class SessionLifecycle(SessionExpiry):
 
     def _plan_save(self) -> Save:
         """Return what a save has to send, perhaps nothing. Raises SessionGone, TypeError."""
-        data, key = self._at_hand(), self._split()
+        data, key = self._at_hand(), self.key
         delta = data.delta()
         if self._emptied:
             return Save([], data, delta)
@@ -135,7 +142,7 @@ class SessionLifecycle(SessionExpiry):
 
     def _plan_end(self) -> Save:
         """Return what ends a session that holds nothing, unless others have written to it since."""
-        data, key = self._at_hand(), self._split()
+        data, key = self._at_hand(), self.key
         delta = data.delta()
         if key is None:
             return Save([], data, delta)
@@ -190,7 +197,7 @@ class SessionLifecycle(SessionExpiry):
         """Return the key to rotate; None where a new session is to be begun. Raises SessionGone."""
         if self.superseded:
             raise SessionRotated
-        return self._split()
+        return self.key
 
     def _rotate_command(self, key: SessionKey, fresh: SessionKey) -> Command[Outcome]:
         """Return what exchanges the secret: for a login, or for one who is logged in already."""

@@ -33,7 +33,7 @@ class SessionStore(SessionLifecycle):
 
         Raises SessionStoreUnavailable where the server cannot tell.
         """
-        key = self._split()
+        key = self.key
         if key is None:
             return self._forget()
         try:
@@ -43,7 +43,7 @@ class SessionStore(SessionLifecycle):
 
     async def aload(self) -> SessionData:  # type: ignore[override]
         """See load()."""
-        key = self._split()
+        key = self.key
         if key is None:
             return self._forget()
         try:
@@ -112,6 +112,11 @@ class SessionStore(SessionLifecycle):
         """See end_obsolete()."""
         plan = self._plan_end()
         self._obsolete_ended(plan, await self._arun(*plan.commands) if plan.commands else [])
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether asave() is under way."""
+        return self._lock.locked()
 
     @cached_property
     def _lock(self) -> asyncio.Lock:

@@ -7,6 +7,7 @@ from channels.middleware import BaseMiddleware
 from django.contrib import auth
 
 from ..session import SessionStore
+from .socket import SCOPE_KEY
 
 
 class _ReadOnlySession:
@@ -52,6 +53,11 @@ class LiveAuthMiddleware(BaseMiddleware):
         if "session" not in scope:
             raise ValueError("LiveAuthMiddleware needs LiveSessionMiddleware around it.")
         user = UserLazyObject()
-        user._wrapped = await aget_user(scope["session"])
+
+        async def resolve() -> None:
+            user._wrapped = await aget_user(scope["session"])
+
+        await resolve()
+        scope[SCOPE_KEY].resolve_user = resolve
         scope = dict(scope, user=user)
         return await super().__call__(scope, receive, send)

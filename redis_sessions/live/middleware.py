@@ -12,7 +12,7 @@ from ..session import SessionStore
 from .auth import LiveAuthMiddleware
 from .codes import CloseCode
 from .cookies import CookieMiddleware
-from .socket import LiveSession
+from .socket import SCOPE_KEY, LiveSession
 
 logger = logging.getLogger("redis_sessions")
 
@@ -28,15 +28,14 @@ class LiveSessionMiddleware(BaseMiddleware):
         if "cookies" not in scope:
             raise ValueError("LiveSessionMiddleware needs CookieMiddleware around it.")
         session = _engine()(scope["cookies"].get(settings.SESSION_COOKIE_NAME))
+        live = LiveSession(session, scope["cookies"], receive, send)
         try:
-            await session._aget_session()
+            await live.open()
+            scope = dict(scope, session=session) | {SCOPE_KEY: live}
+            return await super().__call__(scope, live.receive, live.send)
         except SessionStoreUnavailable as error:
             logger.error("%s", error)
             return await _refuse(scope, receive, send)
-        live = LiveSession(session, scope["cookies"], receive, send)
-        try:
-            scope = dict(scope, session=session)
-            return await super().__call__(scope, live.receive, live.send)
         finally:
             await live.finish()
 

@@ -1,26 +1,39 @@
-"""The live session: one socket's session, saved without a call."""
+"""The live session: one socket's session, kept in step with its record and saved without a call."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.utils.crypto import get_random_string
+
+from ..conf import config
 from ..exceptions import SessionGone, SessionStoreUnavailable
+from ..record import Record, Unreadable
 from ..session import SessionStore
 from .codes import CloseCode
 from .cookies import session_headers
-from .turns import Turn
+from .hub import hub
+from .turns import Inbox, Turn
+from .verdicts import verdict
 
 logger = logging.getLogger("redis_sessions")
 
 Message = MutableMapping[str, Any]
 
+SCOPE_KEY = "redis_sessions.live"  # where a scope holds its LiveSession
+
 _CARRY_COOKIES = {"websocket.accept", "websocket.http.response.start", "http.response.start"}
+_OF_THE_USER = {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY}
 _PAUSE = 1.0  # seconds between tries to save while the server is away
 
 
 class LiveSession:
     """The session of one connection, between the server's and the consumer's ends of it."""
+
+    watches = False  # whether the consumer wants to be told what happens to the session
+    resolve_user: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     def __init__(
         self,
@@ -31,17 +44,23 @@ class LiveSession:
     ) -> None:
         self.session = session
         self._cookies = cookies
-        self._receive = receive
         self._send = send
+        self._inbox = Inbox(receive, self._before, self._handled)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._saving: asyncio.Task[None] | None = None
-        self._turn: Turn | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._joined: str | None = None
+        self._news: tuple[Record | Unreadable | None, str] | None = None
+        self._changed: set[str] = set()
         self._is_closed = False
         session.ends_when_emptied = False  # a socket that is open could not tell its new key
+        session.writer = get_random_string(8)
+
+    # For the consumer
 
     def receive(self) -> Turn:
         """Return a future for the next message; that somebody waits for it says: all is handled."""
-        self._turn = Turn(self._receive, self._handled)
-        return self._turn
+        return self._inbox.receive()
 
     async def send(self, message: Any) -> None:
         """Save what changed, and then send. What is sent after the session ended is dropped."""
@@ -50,12 +69,64 @@ class LiveSession:
         try:
             await self.save()
         except SessionGone:
-            await self._end()
+            self._lose()
             return
         if message["type"] in _CARRY_COOKIES:
             headers = session_headers(self._cookies, self.session)
             message = {**message, "headers": [*message.get("headers", []), *headers]}
         await self._send(message)
+
+    # From the first to the last
+
+    async def open(self) -> None:
+        """Load the session, listening before it is read. Raises SessionStoreUnavailable."""
+        if self.session.id is not None:
+            await self._join(self.session.id)
+        await self.session._aget_session()
+        if self.session.superseded:
+            self.session._session_cache = self.session._forget()
+        await self._follow()
+
+    async def finish(self) -> None:
+        """Save a last time, when the consumer is done, and stop listening."""
+        self._inbox.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._saving is not None:
+            self._saving.cancel()
+        try:
+            if not self._is_closed and self._has_changes():
+                await self._save()
+        except (SessionGone, SessionStoreUnavailable) as error:
+            logger.error("The last changes of session %s are lost: %s", self.session.id, error)
+        finally:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._join(None)
+
+    async def _join(self, session_id: str | None) -> None:
+        """Listen to this session, and no longer to the one before."""
+        former, self._joined = self._joined, session_id
+        if session_id is not None:
+            await hub().join(self, session_id)
+        if former is not None:
+            await hub().leave(self, former)
+
+    async def _follow(self) -> None:
+        """Listen to the session that this object has now."""
+        if self.session.id != self._joined:
+            await self._join(self.session.id)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        """Look at the session when it expires."""
+        if self._timer is not None:
+            self._timer.cancel()
+        seconds = self.session.expires_in
+        if self._joined is not None and seconds is not None:
+            loop, joined = asyncio.get_running_loop(), self._joined
+            self._timer = loop.call_later(seconds, lambda: hub().look(joined))
+
+    # Save
 
     async def save(self) -> None:
         """Save what changed; while the server is away, keep it and try again."""
@@ -65,16 +136,6 @@ class LiveSession:
             except SessionStoreUnavailable as error:
                 logger.error("Session %s waits to be saved: %s", self.session.id, error)
                 await asyncio.sleep(_PAUSE)
-
-    async def finish(self) -> None:
-        """Save a last time, when the consumer is done."""
-        if self._saving is not None:
-            self._saving.cancel()
-        if not self._is_closed and self._has_changes():
-            try:
-                await self._save()
-            except (SessionGone, SessionStoreUnavailable) as error:
-                logger.error("The last changes of session %s are lost: %s", self.session.id, error)
 
     def _has_changes(self) -> bool:
         session = self.session
@@ -89,26 +150,97 @@ class LiveSession:
         except BaseException:
             self.session.modified = True
             raise
+        await self._follow()
+        self._take_in()
 
-    def _handled(self, turn: Turn) -> None:
-        """Save in the background, after an event was handled."""
-        idle = self._saving is None or self._saving.done()
-        if idle and not self._is_closed and self._has_changes():
-            self._saving = asyncio.ensure_future(self._save_after(turn))
-
-    async def _save_after(self, turn: Turn) -> None:
+    async def _save_handled(self) -> None:
+        """Save after an event was handled."""
         try:
             await self.save()
         except SessionGone:
-            await self._end()
+            self._lose()
         except Exception as error:  # noqa: BLE001 - a value that cannot be stored is the consumer's
-            turn.fail(error)
+            self._inbox.fail(error)
 
-    async def _end(self) -> None:
-        """Close the socket and have the consumer's ``disconnect()`` run."""
+    # Between two events
+
+    def _handled(self) -> None:
+        """Save, take news in and tell them, now that the consumer waits."""
+        if self._is_closed:
+            return
+        if self._joined is not None and self.session.session_key is None:
+            self.close(CloseCode.LOGGED_OUT)  # the consumer has flushed it
+            return
+        if self._has_changes() and (self._saving is None or self._saving.done()):
+            self._saving = self._start(self._save_handled())
+        self._take_in()
+
+    async def _before(self, message: Message) -> None:
+        """Prepare for a message of the client: what was heard is read, and the expiry is renewed."""
+        for _ in range(2):  # what the listening connection has received already comes first
+            await asyncio.sleep(0)
+        if self._joined is not None:
+            await hub().settled(self._joined)
+        if message["type"] == "websocket.receive" and config().rolling:
+            await self._touch()
+
+    async def _touch(self) -> None:
+        try:
+            await self._save()
+        except SessionGone:
+            self._lose()
+        except SessionStoreUnavailable as error:
+            logger.warning("The expiry of session %s is not renewed: %s", self.session.id, error)
+
+    # News
+
+    def take(self, record: Record | Unreadable | None, hint: str) -> None:
+        """Take in what the record has become, as soon as the consumer waits."""
+        self._news = (record, hint or (self._news[1] if self._news else ""))
+        self._take_in()
+
+    def _take_in(self) -> None:
+        if self._news is None or not self._inbox.is_idle or self.session.is_saving:
+            return
+        (record, hint), self._news = self._news, None
+        code = verdict(self.session, record, hint)
+        if code is not None:
+            self.close(code)
+        elif isinstance(record, Record):
+            self._refresh(record)
+
+    def _refresh(self, record: Record) -> None:
+        if self.session.is_older(record):  # it was read before our own last save
+            hub().look(self._joined or "")
+            return
+        changed = self.session.refresh(record)
+        self._set_timer()
+        if changed & _OF_THE_USER and self.resolve_user is not None:
+            self._start(self.resolve_user())
+        if changed and self.watches:
+            self._inbox.put({"type": "session.changed", "keys": sorted(changed)})
+
+    def _lose(self) -> None:
+        """Find out why a save was refused, and close."""
+        if self._joined is None:
+            self.close(CloseCode.ENDED)
+        else:
+            hub().look(self._joined)
+
+    def close(self, code: CloseCode) -> None:
+        """Close the socket, and have the consumer's ``disconnect()`` run."""
+        if self._is_closed:
+            return
         self._is_closed = True
-        code, reason = CloseCode.SESSION_ENDED, "The session ended."
-        await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
-        if self._turn is not None:
-            message = {"type": "websocket.disconnect", "code": int(code), "reason": reason}
-            self._turn.give(message)
+        reason = code.name.lower().replace("_", " ")
+        if self.watches:
+            self._inbox.put({"type": "session.ended", "code": code.number, "reason": reason})
+        message = {"code": code.number, "reason": reason}
+        self._start(self._send({"type": "websocket.close", **message}))
+        self._inbox.put({"type": "websocket.disconnect", **message})
+
+    def _start(self, work: Any) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

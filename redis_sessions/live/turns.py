@@ -1,48 +1,98 @@
-"""Turns: how to learn, without the consumer's help, that it has handled an event."""
+"""Turns: how to learn, without the consumer's help, when it handles an event and when it waits."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 
 class Turn(asyncio.Future[Any]):
-    """What ``receive()`` returns: the next message, and a sign each time somebody waits for it.
+    """What ``receive()`` returns: the next message, and a sign when somebody begins to wait or ends it.
 
     A consumer waits for client and channel layer at once, and goes back to waiting when the event
-    that came first is handled. Whichever it was, waiting means to add a callback to this future.
+    that came first is handled. Whichever it was: to wait is to add a callback to this future, to
+    stop waiting is to remove it, or to be given the message.
     """
 
-    def __init__(
-        self, receive: Callable[[], Awaitable[Any]], on_wait: Callable[["Turn"], None]
-    ) -> None:
+    def __init__(self, noticed: Callable[[bool], None]) -> None:
         super().__init__()
-        self._on_wait = on_wait
-        self._receiving = asyncio.ensure_future(self._take(receive))
-
-    async def _take(self, receive: Callable[[], Awaitable[Any]]) -> None:
-        try:
-            message = await receive()
-        except Exception as error:  # noqa: BLE001 - it is the consumer's to handle
-            self.fail(error)
-        else:
-            self.give(message)
-
-    def give(self, message: Any) -> None:
-        """End the wait with a message."""
-        if not self.done():
-            self.set_result(message)
-
-    def fail(self, error: Exception) -> None:
-        """End the wait with an error."""
-        if not self.done():
-            self.set_exception(error)
+        self._noticed = noticed
 
     def add_done_callback(self, fn: Callable[..., object], **kwargs: Any) -> None:
         """Note that somebody waits."""
         super().add_done_callback(fn, **kwargs)
-        self._on_wait(self)
+        self._noticed(True)
 
-    def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel also the wait for the server's message."""
-        self._receiving.cancel(msg)
-        return super().cancel(msg)
+    def remove_done_callback(self, fn: Callable[..., object]) -> int:
+        """Note that nobody waits any more."""
+        removed = super().remove_done_callback(fn)
+        self._noticed(False)
+        return removed
+
+
+class Inbox:
+    """The messages for one consumer: those of the server, and those that we put before them.
+
+    ``on_wait()`` is called when the consumer has handled what it got; ``before(message)`` is awaited
+    before a message of the server is passed on. The server is asked only when the consumer asks.
+    """
+
+    def __init__(
+        self,
+        receive: Callable[[], Awaitable[Any]],
+        before: Callable[[Any], Awaitable[None]],
+        on_wait: Callable[[], None],
+    ) -> None:
+        self._receive = receive
+        self._before = before
+        self._on_wait = on_wait
+        self._messages: deque[Any] = deque()
+        self._turn: Turn | None = None
+        self._incoming: asyncio.Task[None] | None = None
+        self.is_idle = False
+
+    def receive(self) -> Turn:
+        """Return a future for the next message."""
+        self._turn = Turn(self._noticed)
+        self._on_wait()
+        self._deliver()
+        if not self._turn.done() and self._incoming is None:
+            self._incoming = asyncio.ensure_future(self._fetch())
+        return self._turn
+
+    def put(self, message: Any) -> None:
+        """Pass on a message of our own."""
+        self._messages.append(message)
+        self._deliver()
+
+    def fail(self, error: Exception) -> None:
+        """Raise an error where the consumer waits."""
+        if self._turn is not None and not self._turn.done():
+            self.is_idle = False
+            self._turn.set_exception(error)
+
+    def close(self) -> None:
+        """Stop asking the server."""
+        if self._incoming is not None:
+            self._incoming.cancel()
+
+    def _noticed(self, waits: bool) -> None:
+        self.is_idle = waits and self._turn is not None and not self._turn.done()
+        if self.is_idle:
+            self._on_wait()
+
+    def _deliver(self) -> None:
+        if self._messages and self._turn is not None and not self._turn.done():
+            self.is_idle = False
+            self._turn.set_result(self._messages.popleft())
+
+    async def _fetch(self) -> None:
+        try:
+            message = await self._receive()
+            await self._before(message)
+        except Exception as error:  # noqa: BLE001 - it is the consumer's to handle
+            self._incoming = None
+            self.fail(error)
+        else:
+            self._incoming = None
+            self.put(message)

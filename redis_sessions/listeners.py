@@ -1,0 +1,136 @@
+"""One connection that listens to channels, and listens again when it was lost. No channel names."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Any
+
+from redis import exceptions as errors
+from redis.asyncio.connection import AbstractConnection
+
+from . import connections
+from .exceptions import SessionStoreUnavailable
+
+logger = logging.getLogger("redis_sessions")
+
+
+class Listener:
+    """Channels of one server, over one connection of the running event loop.
+
+    ``on_message(channel, payload)`` is called for each message. ``on_resumed()`` is called when all
+    channels are listened to again after the connection was lost: messages in between are lost too.
+    """
+
+    confirmed_within = 3.0  # seconds for the server to confirm a subscription
+    quiet = 10.0  # seconds without a sign of life before a ping, and again before it counts as dead
+    base, cap = 0.05, 1.0  # seconds between tries to connect
+
+    def __init__(
+        self,
+        alias: str,
+        on_message: Callable[[str, bytes], None],
+        on_resumed: Callable[[], None],
+    ) -> None:
+        self._alias = alias
+        self._on_message = on_message
+        self._on_resumed = on_resumed
+        self._channels: dict[str, asyncio.Event] = {}  # set: the server has confirmed it
+        self._outbox: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
+        self._listens = False
+        self._task = asyncio.ensure_future(self._run())
+
+    @property
+    def listens(self) -> bool:
+        """Whether messages arrive at the moment, as far as is known."""
+        return self._listens
+
+    async def subscribe(self, channel: str) -> None:
+        """Listen to a channel; returns when no later message can be missed.
+
+        Raises SessionStoreUnavailable.
+        """
+        if channel not in self._channels:
+            self._channels[channel] = asyncio.Event()
+            self._outbox.put_nowait(("SUBSCRIBE", channel))
+        try:
+            await asyncio.wait_for(self._channels[channel].wait(), self.confirmed_within)
+        except TimeoutError as error:
+            raise SessionStoreUnavailable(
+                f"The session server of CACHES[{self._alias!r}] did not confirm a subscription."
+            ) from error
+
+    def unsubscribe(self, channel: str) -> None:
+        """Stop listening to a channel."""
+        if self._channels.pop(channel, None) is not None:
+            self._outbox.put_nowait(("UNSUBSCRIBE", channel))
+
+    async def stop(self) -> None:
+        """Close the connection."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        failures, resumed = 0, False
+        while True:
+            try:
+                await self._connect(resumed=resumed)
+            except (errors.RedisError, OSError) as error:
+                failures = 1 if self._listens else failures + 1
+                if failures == 1:
+                    logger.warning("Listening to sessions was interrupted: %s", error)
+            self._listens, resumed = False, True
+            pause = min(self.cap, self.base * 2**failures)
+            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311
+
+    async def _connect(self, *, resumed: bool) -> None:
+        connection = (await connections.apool(self._alias)).make_connection()
+        sending = None
+        try:
+            await connection.connect()
+            self._renew_outbox()
+            sending = asyncio.ensure_future(self._send(connection))
+            while not all(event.is_set() for event in self._channels.values()):
+                await self._take(connection)
+            self._listens = True
+            if resumed:
+                self._on_resumed()
+            while True:
+                await self._take(connection)
+        finally:
+            if sending is not None:
+                sending.cancel()
+            await connection.disconnect(nowait=True)
+
+    def _renew_outbox(self) -> None:
+        """Subscribe to everything on a new connection."""
+        self._outbox = asyncio.Queue()
+        for channel, event in self._channels.items():
+            event.clear()
+            self._outbox.put_nowait(("SUBSCRIBE", channel))
+
+    async def _send(self, connection: AbstractConnection) -> None:
+        """Send what is in the outbox, together with all that has gathered meanwhile."""
+        while True:
+            batch = [await self._outbox.get()]
+            while not self._outbox.empty():
+                batch.append(self._outbox.get_nowait())
+            packed = connection.pack_commands(batch)
+            try:
+                await connection.send_packed_command(packed, check_health=False)
+            except (errors.RedisError, OSError):
+                return  # the reading side meets the same
+
+    async def _take(self, connection: AbstractConnection) -> None:
+        """Wait for one reply and pass it on. Raises redis-py's errors."""
+        reply = await connection.read_response(timeout=self.quiet)
+        if reply is None:
+            self._outbox.put_nowait(("PING",))
+            reply = await connection.read_response(timeout=self.quiet)
+        if reply is None:
+            raise errors.TimeoutError("the server does not answer")
+        kind: Any = reply[0]
+        if kind == b"message":
+            self._on_message(reply[1].decode(), reply[2])
+        elif kind == b"subscribe" and reply[1].decode() in self._channels:
+            self._channels[reply[1].decode()].set()
