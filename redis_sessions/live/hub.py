@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("redis_sessions")
 
 _BATCH = 100  # records a round trip
+_PACE = 0.005  # seconds between two reads: what comes thick and fast is read together
 _PAUSE = 1.0  # seconds between tries to read while the server is away
 
 _hubs: dict[asyncio.AbstractEventLoop, "Hub"] = {}
@@ -35,10 +36,7 @@ class Hub:
         self._wake = asyncio.Event()
         self._refreshed = asyncio.Event()
         self._listener = Listener(self._alias, self._heard, self._resumed)
-        self._tasks = [
-            asyncio.ensure_future(self._refresh()),
-            asyncio.ensure_future(self._patrol()),
-        ]
+        self._tasks = [asyncio.ensure_future(work) for work in (self._refresh(), self._patrol())]
 
     async def join(self, live: "LiveSession", session_id: str) -> None:
         """Listen to a session on behalf of a socket; what is read afterwards misses nothing.
@@ -108,6 +106,7 @@ class Hub:
                 for session_id in hints:
                     del self._hints[session_id]
                 await self._read(hints)
+                await asyncio.sleep(_PACE)
             self._wake.clear()
 
     async def _read(self, hints: dict[str, str]) -> None:

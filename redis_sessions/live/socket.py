@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
@@ -26,6 +27,7 @@ SCOPE_KEY = "redis_sessions.live"  # where a scope holds its LiveSession
 
 _CARRY_COOKIES = {"websocket.accept", "websocket.http.response.start", "http.response.start"}
 _OF_THE_USER = {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY}
+_SOON = 0.1  # seconds until a change outside of a handler is saved
 _PAUSE = 1.0  # seconds between tries to save while the server is away
 
 
@@ -53,6 +55,10 @@ class LiveSession:
         self._news: tuple[Record | Unreadable | None, str] | None = None
         self._changed: set[str] = set()
         self._is_closed = False
+        self._loop = asyncio.get_running_loop()
+        self._check: asyncio.TimerHandle | None = None
+        self._users: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        session.on_use = self._used
         session.ends_when_emptied = False  # a socket that is open could not tell its new key
         session.writer = get_random_string(8)
 
@@ -90,8 +96,9 @@ class LiveSession:
     async def finish(self) -> None:
         """Save a last time, when the consumer is done, and stop listening."""
         self._inbox.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._check):
+            if timer is not None:
+                timer.cancel()
         if self._saving is not None:
             self._saving.cancel()
         try:
@@ -164,6 +171,28 @@ class LiveSession:
 
     # Between two events
 
+    def _used(self) -> None:
+        """Note that a value is read or set: outside of a handler, see later what became of it."""
+        if not self._inbox.is_idle or self._is_closed:
+            return
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # a thread
+            self._loop.call_soon_threadsafe(self._check_later)
+            return
+        self._check_later()
+        if task is not None and task not in self._users:
+            self._users.add(task)
+            task.add_done_callback(lambda _: self._handled())
+
+    def _check_later(self) -> None:
+        if self._check is None:
+            self._check = self._loop.call_later(_SOON, self._check_now)
+
+    def _check_now(self) -> None:
+        self._handled()
+        self._check = None  # what checking reads is no use
+
     def _handled(self) -> None:
         """Save, take news in and tell them, now that the consumer waits."""
         if self._is_closed:
@@ -176,7 +205,7 @@ class LiveSession:
         self._take_in()
 
     async def _before(self, message: Message) -> None:
-        """Prepare for a message of the client: what was heard is read, and the expiry is renewed."""
+        """Prepare for a message of the client: read what was heard, renew the expiry."""
         for _ in range(2):  # what the listening connection has received already comes first
             await asyncio.sleep(0)
         if self._joined is not None:
@@ -236,10 +265,16 @@ class LiveSession:
         if self.watches:
             self._inbox.put({"type": "session.ended", "code": code.number, "reason": reason})
         message = {"code": code.number, "reason": reason}
-        self._start(self._send({"type": "websocket.close", **message}))
+        self._start(self._send_close({"type": "websocket.close", **message}))
         self._inbox.put({"type": "websocket.disconnect", **message})
 
-    def _start(self, work: Any) -> asyncio.Task[None]:
+    async def _send_close(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except Exception as error:  # noqa: BLE001 - the client left; servers raise what they like
+            logger.info("A socket of session %s was closed already: %r", self._joined, error)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Turn(asyncio.Future[Any]):
-    """What ``receive()`` returns: the next message, and a sign when somebody begins to wait or ends it.
+    """What ``receive()`` returns: the next message, and a sign when the consumer waits or stops to.
 
     A consumer waits for client and channel layer at once, and goes back to waiting when the event
     that came first is handled. Whichever it was: to wait is to add a callback to this future, to
@@ -33,8 +33,9 @@ class Turn(asyncio.Future[Any]):
 class Inbox:
     """The messages for one consumer: those of the server, and those that we put before them.
 
-    ``on_wait()`` is called when the consumer has handled what it got; ``before(message)`` is awaited
-    before a message of the server is passed on. The server is asked only when the consumer asks.
+    ``on_wait()`` is called when the consumer has handled what it got; ``before(message)`` is
+    awaited before a message of the server is passed on. The server is asked only when the consumer
+    asks.
     """
 
     def __init__(
