@@ -56,6 +56,21 @@ def record_key(prefix: str, session_id: str) -> str:
     return f"{prefix}:{{{session_id}}}"
 
 
+def claim_key(prefix: str, digest: str) -> str:
+    """Return the key of a claim."""
+    return f"{prefix}:claim:{{{digest}}}"
+
+
+def store_claim(name: str, stored: bytes, seconds: int) -> Command[None]:
+    """Store what a claim stands for."""
+    return Command(("SET", name, stored, "EX", seconds), lambda _: None, _nothing)
+
+
+def take_claim(name: str) -> Command[bytes | None]:
+    """Read what a claim stands for, and remove it."""
+    return Command(("GETDEL", name), _as_is, _nothing)
+
+
 def load(record: str) -> Command[Record | None]:
     """Read a record; None where there is none. Raises Unreadable for what is no record."""
     return Command(("HGETALL", record), Record.from_reply, _not_a_hash)

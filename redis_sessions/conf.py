@@ -56,6 +56,11 @@ class Config:
         """Keys for the signatures of values, the present ``SECRET_KEY``'s first."""
         return _derived(b"signature")
 
+    @cached_property
+    def claim_keys(self) -> tuple[bytes, ...]:
+        """Keys for claims, the present ``SECRET_KEY``'s first."""
+        return _derived(b"claim")
+
 
 def _derived(purpose: bytes) -> tuple[bytes, ...]:
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)

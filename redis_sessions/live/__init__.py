@@ -4,6 +4,17 @@ Wrap a router or a consumer in ``LiveSessionMiddlewareStack``.
 """
 
 from .codes import CloseCode
+from .events import SessionEventsMixin, watch
 from .middleware import LiveSessionMiddleware, LiveSessionMiddlewareStack
+from .users import claim, login, logout
 
-__all__ = ["CloseCode", "LiveSessionMiddleware", "LiveSessionMiddlewareStack"]
+__all__ = [
+    "CloseCode",
+    "LiveSessionMiddleware",
+    "LiveSessionMiddlewareStack",
+    "SessionEventsMixin",
+    "claim",
+    "login",
+    "logout",
+    "watch",
+]
