@@ -3,6 +3,7 @@
 from typing import Any
 
 from channels.auth import UserLazyObject
+from channels.db import aclose_old_connections
 from channels.middleware import BaseMiddleware
 from django.contrib import auth
 
@@ -42,6 +43,8 @@ class _Request:
 
 async def aget_user(session: SessionStore) -> Any:
     """Return the user of a session, or AnonymousUser; fallbacks of SECRET_KEY count."""
+    if await session.ahas_key(auth.SESSION_KEY):
+        await aclose_old_connections()  # no request of HTTP has done so for this thread
     return await auth.aget_user(_Request(session))  # type: ignore[arg-type]
 
 

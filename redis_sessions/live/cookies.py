@@ -5,7 +5,6 @@ from typing import Any
 from channels.sessions import CookieMiddleware as ChannelsCookieMiddleware
 from django.http import HttpRequest, HttpResponse
 
-from ..middleware import SessionMiddleware
 from ..session import SessionStore
 
 
@@ -21,14 +20,34 @@ class CookieMiddleware(ChannelsCookieMiddleware):
         return await super().__call__(scope, receive, send)
 
 
-def session_headers(cookies: dict[str, str], session: SessionStore) -> list[tuple[bytes, bytes]]:
+class _SavedSession:
+    """A session as Django's middleware sees it: saved already, and its cookie perhaps due."""
+
+    def __init__(self, session: SessionStore, *, modified: bool) -> None:
+        self._session = session
+        self.modified = modified
+
+    def save(self) -> None:
+        """Do nothing, which a running loop would not allow either."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
+def session_headers(
+    cookies: dict[str, str], session: SessionStore, *, is_written: bool
+) -> list[tuple[bytes, bytes]]:
     """Return the Set-Cookie headers that a response to ``cookies`` carries for a saved session.
 
-    The rules are those of the HTTP side: every ``SESSION_COOKIE_*`` setting counts.
+    ``is_written`` says that it was saved since it was loaded. The rules are those of the HTTP
+    side: every ``SESSION_COOKIE_*`` setting counts.
     """
+    from ..middleware import SessionMiddleware  # it imports models, an asgi.py this before them
+
     request, response = HttpRequest(), HttpResponse()
     request.COOKIES = cookies
-    request.session = session
+    saved = _SavedSession(session, modified=is_written or session.touched)
+    request.session = saved  # type: ignore[assignment]
     response = SessionMiddleware(lambda request: response).process_response(request, response)
     return [
         (b"set-cookie", morsel.OutputString().encode("latin-1"))

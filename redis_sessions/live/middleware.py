@@ -28,7 +28,7 @@ class LiveSessionMiddleware(BaseMiddleware):
         if "cookies" not in scope:
             raise ValueError("LiveSessionMiddleware needs CookieMiddleware around it.")
         session = _engine()(scope["cookies"].get(settings.SESSION_COOKIE_NAME))
-        live = LiveSession(session, scope["cookies"], receive, send)
+        live = LiveSession(session, scope, receive, send)
         try:
             await live.open()
             scope = dict(scope, session=session) | {SCOPE_KEY: live}

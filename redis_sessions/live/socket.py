@@ -1,8 +1,7 @@
-"""The live session: one socket's session, kept in step with its record and saved without a call."""
+"""The live session: one socket's session, kept in step with its record until one of them ends."""
 
 import asyncio
 import logging
-import weakref
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from ..session import SessionStore
 from .codes import CloseCode
 from .cookies import session_headers
 from .hub import hub
+from .saver import Saver
 from .turns import Inbox, Turn
 from .verdicts import verdict
 
@@ -27,8 +27,6 @@ SCOPE_KEY = "redis_sessions.live"  # where a scope holds its LiveSession
 
 _CARRY_COOKIES = {"websocket.accept", "websocket.http.response.start", "http.response.start"}
 _OF_THE_USER = {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY}
-_SOON = 0.1  # seconds until a change outside of a handler is saved
-_PAUSE = 1.0  # seconds between tries to save while the server is away
 
 
 class LiveSession:
@@ -40,168 +38,77 @@ class LiveSession:
     def __init__(
         self,
         session: SessionStore,
-        cookies: dict[str, str],
+        scope: Message,
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         self.session = session
-        self._cookies = cookies
+        self._cookies = scope["cookies"]
+        self._is_socket = scope["type"] == "websocket"
         self._send = send
         self._inbox = Inbox(receive, self._before, self._handled)
+        self._saver = Saver(session, lambda: self._inbox.is_idle, self._saved, self._failed)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._saving: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._joined: str | None = None
         self._news: tuple[Record | Unreadable | None, str] | None = None
-        self._changed: set[str] = set()
-        self._is_closed = False
-        self._loop = asyncio.get_running_loop()
-        self._check: asyncio.TimerHandle | None = None
-        self._users: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
-        session.on_use = self._used
+        self._is_accepted = self._is_closed = False
         session.ends_when_emptied = False  # a socket that is open could not tell its new key
         session.writer = get_random_string(8)
 
-    # For the consumer
+    async def open(self) -> None:
+        """Load the session, listening before it is read. Raises SessionStoreUnavailable."""
+        if self._is_socket and self.session.id is not None:
+            await self._join(self.session.id)
+        await self.session._aget_session()
+        await self._follow()
+
+    async def finish(self) -> None:
+        """Save a last time, when the consumer is done, and stop listening."""
+        self._inbox.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            await self._saver.finish(keep=not self._is_closed)
+        finally:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._join(None)
 
     def receive(self) -> Turn:
         """Return a future for the next message; that somebody waits for it says: all is handled."""
         return self._inbox.receive()
 
     async def send(self, message: Any) -> None:
-        """Save what changed, and then send. What is sent after the session ended is dropped."""
+        """Save what changed, and then send. What is sent after the session ended is dropped.
+
+        Raises SessionGone under HTTP, where there is no socket to close.
+        """
         if self._is_closed:
             return
         try:
-            await self.save()
-        except SessionGone:
-            self._lose()
-            return
-        if message["type"] in _CARRY_COOKIES:
-            headers = session_headers(self._cookies, self.session)
-            message = {**message, "headers": [*message.get("headers", []), *headers]}
-        await self._send(message)
-
-    # From the first to the last
-
-    async def open(self) -> None:
-        """Load the session, listening before it is read. Raises SessionStoreUnavailable."""
-        if self.session.id is not None:
-            await self._join(self.session.id)
-        await self.session._aget_session()
-        if self.session.superseded:
-            self.session._session_cache = self.session._forget()
-        await self._follow()
-
-    async def finish(self) -> None:
-        """Save a last time, when the consumer is done, and stop listening."""
-        self._inbox.close()
-        for timer in (self._timer, self._check):
-            if timer is not None:
-                timer.cancel()
-        if self._saving is not None:
-            self._saving.cancel()
-        try:
-            if not self._is_closed and self._has_changes():
-                await self._save()
-        except (SessionGone, SessionStoreUnavailable) as error:
-            logger.error("The last changes of session %s are lost: %s", self.session.id, error)
-        finally:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._join(None)
-
-    async def _join(self, session_id: str | None) -> None:
-        """Listen to this session, and no longer to the one before."""
-        former, self._joined = self._joined, session_id
-        if session_id is not None:
-            await hub().join(self, session_id)
-        if former is not None:
-            await hub().leave(self, former)
-
-    async def _follow(self) -> None:
-        """Listen to the session that this object has now."""
-        if self.session.id != self._joined:
-            await self._join(self.session.id)
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        """Look at the session when it expires."""
-        if self._timer is not None:
-            self._timer.cancel()
-        seconds = self.session.expires_in
-        if self._joined is not None and seconds is not None:
-            loop, joined = asyncio.get_running_loop(), self._joined
-            self._timer = loop.call_later(seconds, lambda: hub().look(joined))
-
-    # Save
-
-    async def save(self) -> None:
-        """Save what changed; while the server is away, keep it and try again."""
-        while self._has_changes():
-            try:
-                await self._save()
-            except SessionStoreUnavailable as error:
-                logger.error("Session %s waits to be saved: %s", self.session.id, error)
-                await asyncio.sleep(_PAUSE)
-
-    def _has_changes(self) -> bool:
-        session = self.session
-        if not session.modified:
-            return False
-        return session.session_key is not None or not session.is_obsolete()
-
-    async def _save(self) -> None:
-        self.session.modified = False  # before the wait, during which there may be new changes
-        try:
-            await self.session.asave()
-        except BaseException:
-            self.session.modified = True
+            await self._saver.save()
+        except SessionGone as error:
+            self._failed(error)
+            if self._is_socket:
+                return
             raise
-        await self._follow()
-        self._take_in()
-
-    async def _save_handled(self) -> None:
-        """Save after an event was handled."""
-        try:
-            await self.save()
-        except SessionGone:
-            self._lose()
-        except Exception as error:  # noqa: BLE001 - a value that cannot be stored is the consumer's
-            self._inbox.fail(error)
+        if message["type"] in _CARRY_COOKIES:
+            written = self._saver.has_saved
+            headers = session_headers(self._cookies, self.session, is_written=written)
+            message = {**message, "headers": [*message.get("headers", []), *headers]}
+        self._is_accepted = self._is_accepted or message["type"] == "websocket.accept"
+        await self._send(message)
 
     # Between two events
 
-    def _used(self) -> None:
-        """Note that a value is read or set: outside of a handler, see later what became of it."""
-        if not self._inbox.is_idle or self._is_closed:
-            return
-        try:
-            task = asyncio.current_task()
-        except RuntimeError:  # a thread
-            self._loop.call_soon_threadsafe(self._check_later)
-            return
-        self._check_later()
-        if task is not None and task not in self._users:
-            self._users.add(task)
-            task.add_done_callback(lambda _: self._handled())
-
-    def _check_later(self) -> None:
-        if self._check is None:
-            self._check = self._loop.call_later(_SOON, self._check_now)
-
-    def _check_now(self) -> None:
-        self._handled()
-        self._check = None  # what checking reads is no use
-
     def _handled(self) -> None:
-        """Save, take news in and tell them, now that the consumer waits."""
+        """Save, and take news in, now that the consumer waits."""
         if self._is_closed:
             return
         if self._joined is not None and self.session.session_key is None:
             self.close(CloseCode.LOGGED_OUT)  # the consumer has flushed it
             return
-        if self._has_changes() and (self._saving is None or self._saving.done()):
-            self._saving = self._start(self._save_handled())
+        self._saver.save_soon()
         self._take_in()
 
     async def _before(self, message: Message) -> None:
@@ -211,17 +118,49 @@ class LiveSession:
         if self._joined is not None:
             await hub().settled(self._joined)
         if message["type"] == "websocket.receive" and config().rolling:
-            await self._touch()
+            try:
+                await self._saver.save_now()  # a save without changes is a touch, where one is due
+            except (SessionGone, SessionStoreUnavailable) as error:
+                self._failed(error)
 
-    async def _touch(self) -> None:
-        try:
-            await self._save()
-        except SessionGone:
-            self._lose()
-        except SessionStoreUnavailable as error:
-            logger.warning("The expiry of session %s is not renewed: %s", self.session.id, error)
+    def _saved(self) -> None:
+        if self._is_socket:
+            self._start(self._follow())
+        self._take_in()
 
-    # News
+    def _failed(self, error: Exception) -> None:
+        """Close where the session is gone; else the consumer gets the error."""
+        if isinstance(error, SessionStoreUnavailable):
+            logger.warning("Session %s is not renewed: %s", self.session.id, error)
+        elif not isinstance(error, SessionGone) or not self._is_socket:
+            self._inbox.fail(error)
+        elif self._joined is None:
+            self.close(CloseCode.ENDED)
+        else:
+            hub().look(self._joined)  # why it is gone
+
+    # News of the session
+
+    async def _follow(self) -> None:
+        """Listen to the session that this object has now, and look at it when it expires."""
+        if self._is_socket and self.session.id != self._joined:
+            await self._join(self.session.id)
+        self._set_timer()
+
+    async def _join(self, session_id: str | None) -> None:
+        former, self._joined = self._joined, session_id
+        if session_id is not None:
+            await hub().join(self, session_id)
+        if former is not None:
+            await hub().leave(self, former)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        seconds, joined = self.session.expires_in, self._joined
+        if joined is not None and seconds is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0, seconds), lambda: hub().look(joined))
 
     def take(self, record: Record | Unreadable | None, hint: str) -> None:
         """Take in what the record has become, as soon as the consumer waits."""
@@ -249,33 +188,26 @@ class LiveSession:
         if changed and self.watches:
             self._inbox.put({"type": "session.changed", "keys": sorted(changed)})
 
-    def _lose(self) -> None:
-        """Find out why a save was refused, and close."""
-        if self._joined is None:
-            self.close(CloseCode.ENDED)
-        else:
-            hub().look(self._joined)
-
     def close(self, code: CloseCode) -> None:
         """Close the socket, and have the consumer's ``disconnect()`` run."""
         if self._is_closed:
             return
         self._is_closed = True
-        reason = code.name.lower().replace("_", " ")
+        ending = {"code": code.number, "reason": code.name.lower().replace("_", " ")}
         if self.watches:
-            self._inbox.put({"type": "session.ended", "code": code.number, "reason": reason})
-        message = {"code": code.number, "reason": reason}
-        self._start(self._send_close({"type": "websocket.close", **message}))
-        self._inbox.put({"type": "websocket.disconnect", **message})
+            self._inbox.put({"type": "session.ended", **ending})
+        self._start(self._send_close(ending))
+        self._inbox.put({"type": "websocket.disconnect", **ending})
 
-    async def _send_close(self, message: Message) -> None:
+    async def _send_close(self, ending: Message) -> None:
         try:
-            await self._send(message)
+            if not self._is_accepted:  # a page sees a code only of a socket that was accepted
+                await self._send({"type": "websocket.accept"})
+            await self._send({"type": "websocket.close", **ending})
         except Exception as error:  # noqa: BLE001 - the client left; servers raise what they like
             logger.info("A socket of session %s was closed already: %r", self._joined, error)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 
@@ -17,6 +17,7 @@ class Turn(asyncio.Future[Any]):
     def __init__(self, noticed: Callable[[bool], None]) -> None:
         super().__init__()
         self._noticed = noticed
+        self._is_dropped = False  # it had failed when it was cancelled
 
     def add_done_callback(self, fn: Callable[..., object], **kwargs: Any) -> None:
         """Note that somebody waits."""
@@ -28,6 +29,21 @@ class Turn(asyncio.Future[Any]):
         removed = super().remove_done_callback(fn)
         self._noticed(False)
         return removed
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the wait."""
+        self._is_dropped = self.done() and not self.cancelled() and self.exception() is not None
+        return super().cancel(msg)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait for the message.
+
+        Channels cancels all that a consumer waited for, and awaits one after the other. Where that
+        raises something else than CancelledError, it leaves the rest of them running.
+        """
+        if self._is_dropped:
+            raise asyncio.CancelledError
+        return (yield from super().__await__())
 
 
 class Inbox:
@@ -73,7 +89,10 @@ class Inbox:
             self._turn.set_exception(error)
 
     def close(self) -> None:
-        """Stop asking the server."""
+        """Stop asking the server, and let nobody wait."""
+        self.is_idle = False
+        if self._turn is not None:
+            self._turn.cancel()
         if self._incoming is not None:
             self._incoming.cancel()
 
@@ -91,6 +110,10 @@ class Inbox:
         try:
             message = await self._receive()
             await self._before(message)
+        except asyncio.CancelledError:
+            if self._turn is not None:
+                self._turn.cancel()  # it may be the server's doing
+            raise
         except Exception as error:  # noqa: BLE001 - it is the consumer's to handle
             self._incoming = None
             self.fail(error)

@@ -1,0 +1,126 @@
+"""Saving without a call: before a frame leaves, after an event was handled, from other tasks."""
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from ..exceptions import SessionGone, SessionStoreUnavailable
+from ..session import SessionStore
+
+logger = logging.getLogger("redis_sessions")
+
+_SOON = 0.1  # seconds until a change outside of a handler is saved
+_PAUSE = 1.0  # seconds between tries to save while the server is away
+
+
+class Saver:
+    """Saves one live session whenever there is something to save.
+
+    ``waits()`` tells whether the consumer waits for an event, ``saved()`` is called after each
+    save, ``failed(error)`` where a save in the background failed for good.
+    """
+
+    def __init__(
+        self,
+        session: SessionStore,
+        waits: Callable[[], bool],
+        saved: Callable[[], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self.has_saved = False
+        self._session = session
+        self._waits = waits
+        self._saved = saved
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._check: asyncio.TimerHandle | None = None
+        self._users: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        session.on_use = self._used
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether a save is under way in the background."""
+        return self._task is not None and not self._task.done()
+
+    async def save(self) -> None:
+        """Save what changed; while the server is away, keep it and try again.
+
+        Raises SessionGone, TypeError.
+        """
+        while self._has_changes():
+            try:
+                await self.save_now()
+            except SessionStoreUnavailable as error:
+                logger.error("Session %s waits to be saved: %s", self._session.id, error)
+                await asyncio.sleep(_PAUSE)
+
+    async def save_now(self) -> None:
+        """Save once. Raises SessionStoreUnavailable, SessionGone, TypeError."""
+        self.has_saved = True
+        self._session.modified = False  # before the wait, during which there may be new changes
+        try:
+            await self._session.asave()
+        except BaseException:
+            self._session.modified = True
+            raise
+        self._saved()
+
+    def save_soon(self) -> None:
+        """Save in the background, if anything changed."""
+        try:
+            if not self.is_saving and self._has_changes():
+                self._task = asyncio.ensure_future(self._save_in_background())
+        except Exception as error:  # noqa: BLE001 - to compare is to serialise
+            self._failed(error)
+
+    async def finish(self, *, keep: bool) -> None:
+        """Save a last time where the session is to be kept, behind a save that is under way."""
+        self._session.on_use = None
+        if self._check is not None:
+            self._check.cancel()
+        try:
+            if keep and (self.is_saving or self._has_changes()):
+                await self.save_now()
+        except (SessionGone, SessionStoreUnavailable) as error:
+            logger.error("The last changes of session %s are lost: %s", self._session.id, error)
+        finally:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait([self._task])
+
+    def _has_changes(self) -> bool:
+        session = self._session
+        if not session.modified:
+            return False
+        return session.session_key is not None or not session.is_obsolete()
+
+    async def _save_in_background(self) -> None:
+        try:
+            await self.save()
+        except Exception as error:  # noqa: BLE001 - the consumer's, who made the change
+            self._failed(error)
+
+    def _used(self) -> None:
+        """Note that a value is read or set: outside of a handler, see later what became of it."""
+        if not self._waits():
+            return
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # a thread
+            self._loop.call_soon_threadsafe(self._check_later)
+            return
+        self._check_later()
+        if task is not None and task not in self._users:
+            self._users.add(task)
+            task.add_done_callback(lambda _: self.save_soon())
+
+    def _check_later(self) -> None:
+        if self._check is None:
+            self._check = self._loop.call_later(_SOON, self._check_now)
+
+    def _check_now(self) -> None:
+        self.save_soon()
+        self._check = None  # only now: to look is no use
