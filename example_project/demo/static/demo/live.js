@@ -1,0 +1,115 @@
+// The live panel: frames in, text on the page; forms on the page, frames out.
+// Text from elsewhere goes through textContent only.
+
+import { Socket } from "./socket.js";
+
+const panel = document.querySelector("[data-live]");
+const byId = (id) => document.getElementById(id);
+
+function element(name, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(name), properties);
+  node.append(...children);
+  return node;
+}
+
+function tell(id, text) {
+  if (byId(id).textContent !== text) byId(id).textContent = text;
+}
+
+function tellOrNone(id, text, none) {
+  tell(id, text || none);
+  byId(id).classList.toggle("none", !text);
+}
+
+const receive = {
+  state(state) {
+    tell("session-id", state.id ?? "");
+    tellOrNone("live-name", state.name, "not set");
+    tellOrNone("live-user", state.user, "not logged in");
+    const input = byId("live-name-input");
+    if (document.activeElement !== input) input.value = state.name;
+    showBasket(state.basket);
+    panel.querySelector("[data-message-time]").textContent = new Date().toLocaleTimeString();
+    byId("live-error").hidden = true;
+  },
+
+  record({ record }) {
+    byId("no-record").hidden = record !== null;
+    byId("record").hidden = record === null;
+    if (record === null) return;
+    tell("record-key", record.key);
+    tell("record-encoding", record.encoding);
+    tell("record-memory", String(record.memory));
+    tell("record-ttl", record.ttl);
+    byId("record-fields").replaceChildren(...record.fields.map(recordRow));
+  },
+
+  chat({ name, text }) {
+    const chat = byId("chat");
+    chat.append(element("p", {}, element("b", { textContent: name }), " ", text));
+    while (chat.childElementCount > 100) chat.firstElementChild.remove();
+    chat.scrollTop = chat.scrollHeight;
+  },
+
+  reconnect({ begin, again }) {
+    socket.open(begin ? "?begin" : "");
+    socket.send(again);
+  },
+
+  error({ text }) {
+    tell("live-error", text);
+    byId("live-error").hidden = false;
+  },
+};
+
+function showBasket(basket) {
+  const list = byId("live-basket");
+  const focused = list.contains(document.activeElement) ? document.activeElement.value : null;
+  list.replaceChildren(...basketLines(basket));
+  if (focused === null) return;
+  const same = [...list.querySelectorAll("button")].find((button) => button.value === focused);
+  (same ?? byId("live-item")).focus();
+}
+
+function basketLines(basket) {
+  if (!basket.length) return [element("li", { className: "none", textContent: "Nothing in it" })];
+  return basket.map(({ item, count }) => element("li", {},
+    element("span", { className: "item", textContent: item }),
+    element("span", { className: "count", textContent: ` × ${count}` }),
+    element("button", { name: "item", value: item, className: "quiet", textContent: "Remove",
+                        ariaLabel: `Remove one ${item}` })));
+}
+
+function recordRow({ name, kind, size, text }) {
+  const shown = text === null
+    ? element("span", { className: "none", textContent: "not shown" })
+    : element("code", { textContent: text });
+  return element("tr", {},
+    element("th", { scope: "row" }, element("code", { textContent: name })),
+    element("td", { textContent: kind }),
+    labelled(element("td", { textContent: size }), "bytes"),
+    element("td", {}, shown));
+}
+
+function labelled(cell, label) {
+  cell.dataset.label = label;
+  return cell;
+}
+
+const socket = new Socket("/live/", (frame) => receive[frame.type](frame), (status) => {
+  tell("live-status", status);
+  panel.dataset.status = status.split(",")[0];
+});
+
+panel.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const action = form.dataset.do;
+  socket.send({ do: action, ...Object.fromEntries(new FormData(form, event.submitter)) });
+  if (action !== "name") form.reset();
+});
+
+for (const part of panel.querySelectorAll("[data-needs-script]")) part.hidden = false;
+document.querySelector("[data-request-time]").textContent =
+  new Date(performance.timeOrigin).toLocaleTimeString();
+socket.open();

@@ -1,0 +1,12 @@
+"""HTTP addresses."""
+
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("", views.page, name="page"),
+    path("do/<str:action>/", views.act, name="act"),
+    path("login/", views.log_in, name="log_in"),
+    path("logout/", views.log_out, name="log_out"),
+]

@@ -1,0 +1,205 @@
+"""The demo in headless Chromium: what one side changes, the other shows."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.example.demo import BOUND, TIMES, Site
+from tests.servers import Server, free_port
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMEDRIVER = shutil.which("chromedriver")
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    if CHROMIUM is None or CHROMEDRIVER is None:
+        pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for switch in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
+                   "disable-background-networking", "disable-component-update", "disable-sync",
+                   f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):  # fmt: skip
+        options.add_argument(f"--{switch}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(CHROMEDRIVER))
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """The page in a browser."""
+
+    def __init__(self, driver: webdriver.Chrome, url: str) -> None:
+        self.driver = driver
+        self.url = url
+        self.open()
+
+    def open(self) -> None:
+        self.driver.get(self.url)
+        self.see("live-status", "connected")
+
+    def see(self, element: str, text: str) -> None:
+        """Wait until an element shows ``text`` and nothing else but white space."""
+        ignored = [NoSuchElementException, StaleElementReferenceException]
+        waiting = WebDriverWait(self.driver, BOUND, 0.05, ignored)
+        waiting.until(lambda _: self.text(element) == text, f"{element} never showed {text!r}")
+
+    def see_start(self, element: str, text: str) -> None:
+        """Wait until an element shows a text that begins with ``text``."""
+        waiting = WebDriverWait(self.driver, BOUND, 0.05)
+        waiting.until(lambda _: self.text(element).startswith(text), f"{element}: {text!r}")
+
+    def text(self, element: str) -> str:
+        return " ".join(self.driver.find_element(By.ID, element).text.split())
+
+    def submit(self, selector: str, **values: str) -> None:
+        form = self.driver.find_element(By.CSS_SELECTOR, selector)
+        for name, value in values.items():
+            field = form.find_element(By.NAME, name)
+            field.clear()
+            field.send_keys(value)
+        form.find_element(By.CSS_SELECTOR, "button").click()
+
+    def by_http(self, action: str, **values: str) -> None:
+        self.submit(f"form[action='/{action}/']", **values)
+
+    def live(self, action: str, **values: str) -> None:
+        self.submit(f"form[data-do='{action}']", **values)
+
+
+@pytest.fixture
+def page(chromium: webdriver.Chrome, site: Site) -> Iterator[Page]:
+    """The page as a new visitor sees it. The browser may have nothing to complain about."""
+    chromium.delete_all_cookies()
+    yield Page(chromium, site.url)
+    assert chromium.get_log("browser") == []
+
+
+def test_in_a_browser_a_name_goes_from_http_to_the_socket_and_back(page: Page) -> None:
+    page.by_http("do/name", name="Ada")
+    page.see("http-name", "Ada")
+    page.see("live-name", "Ada")
+    page.live("name", name="Grace")
+    page.see("live-name", "Grace")
+    assert page.text("http-name") == "Ada"
+    page.open()
+    page.see("http-name", "Grace")
+
+
+def test_in_a_browser_a_basket_is_filled_from_both_sides(page: Page) -> None:
+    page.by_http("do/add", item="Tea")
+    page.see("live-basket", f"Tea {TIMES} 1 Remove")
+    page.live("add", item="Bread")
+    page.see("live-basket", f"Tea {TIMES} 1 Remove Bread {TIMES} 1 Remove")
+    page.open()
+    page.see("http-basket", f"Tea {TIMES} 1 Remove Bread {TIMES} 1 Remove")
+    page.by_http("do/remove")
+    page.see("http-basket", f"Bread {TIMES} 1 Remove")
+    page.see("live-basket", f"Bread {TIMES} 1 Remove")
+    page.live("remove")
+    page.see("live-basket", "Nothing in it")
+
+
+def test_in_a_browser_a_session_can_begin_over_the_socket(page: Page) -> None:
+    assert page.driver.find_element(By.ID, "no-record").is_displayed()
+    assert page.driver.get_cookie("sessionid") is None
+    page.live("name", name="Grace")
+    page.see("live-name", "Grace")
+    page.see("record-encoding", "listpack")
+    assert page.driver.get_cookie("sessionid")["httpOnly"]
+    page.open()
+    page.see("http-name", "Grace")
+
+
+def test_in_a_browser_login_and_logout_show_on_both_sides(page: Page) -> None:
+    page.by_http("login", username="demo", password="demo")
+    page.see("http-user", "demo")
+    page.see("live-user", "demo")
+    page.by_http("logout")
+    page.see("http-user", "not logged in")
+    page.see("live-user", "not logged in")
+
+
+def test_in_a_browser_chat_is_signed_with_the_name_and_shown_as_text(page: Page) -> None:
+    page.by_http("do/name", name="Ada")
+    page.see("live-name", "Ada")
+    page.see("live-status", "connected")
+    page.live("chat", text="<b>Hello</b>")
+    page.see("chat", "Ada <b>Hello</b>")
+
+
+Window = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def other_window(page: Page) -> Window:
+    """A second window of the same browser, to do something in."""
+
+    @contextmanager
+    def window() -> Iterator[None]:
+        first = page.driver.current_window_handle
+        page.driver.switch_to.new_window("tab")
+        page.open()
+        yield
+        page.driver.close()
+        page.driver.switch_to.window(first)
+
+    return window
+
+
+def test_in_a_browser_another_window_shows_a_change_with_its_next_message(
+    page: Page, other_window: Window
+) -> None:
+    page.by_http("do/name", name="Ada")
+    page.see("live-name", "Ada")
+    with other_window():
+        page.live("name", name="Grace")
+        page.see("live-name", "Grace")
+    assert page.text("live-name") == "Ada"
+    page.live("show")
+    page.see("live-name", "Grace")
+
+
+def test_in_a_browser_a_login_in_another_window_costs_this_one_no_input(
+    page: Page, other_window: Window
+) -> None:
+    page.by_http("do/name", name="Ada")
+    page.see("live-name", "Ada")
+    with other_window():
+        page.by_http("login", username="demo", password="demo")
+        page.see("http-user", "demo")
+    page.live("add", item="Tea")
+    page.see("live-basket", f"Tea {TIMES} 1 Remove")
+    page.see("live-user", "demo")
+
+
+def test_in_a_browser_the_live_panel_comes_back_after_its_server(
+    chromium: webdriver.Chrome, tmp_path: Path, server: Server
+) -> None:
+    chromium.delete_all_cookies()
+    options = ("--port", str(free_port()))
+    before = Site(tmp_path, *options, redis_url=server.url)
+    try:
+        page = Page(chromium, before.url)
+        assert before.interrupt() == 0
+        page.see_start("live-status", "away, next try in")
+    finally:
+        before.kill()
+    after = Site(tmp_path, *options, redis_url=server.url)
+    try:
+        page.see("live-status", "connected")
+        page.live("name", name="Ada")
+        page.see("live-name", "Ada")
+        chromium.get(after.url)
+        page.see("http-name", "Ada")
+    finally:
+        after.kill()
+        chromium.get_log("browser")  # that the server was away is no complaint
