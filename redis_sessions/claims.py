@@ -2,9 +2,12 @@
 
 The consumer makes a claim and sends it to the page, the page posts it to the claim view, and that
 answers with the cookie. A claim works once, for 30 seconds, and only in the browser whose cookie
-the socket had, where it had one. No I/O here.
+the socket had; where it had none, only in one that has none. So nobody can slip a claim of theirs
+into another's page and have that log in as them. A post by another browser uses the claim up:
+whoever could make it has seen what was meant for one page only. No I/O here.
 """
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 from . import codec, commands, tokens
@@ -15,17 +18,20 @@ from .tokens import SessionKey
 SECONDS = 30
 _LENGTH = 25  # characters of [0-9a-z]: 129 bits
 _SCOPE = "claim"
+_FORMER_SIZE = 16
 _KEY_LENGTH = tokens.ID_LENGTH + tokens.SECRET_LENGTH
 
 
-def make(key: SessionKey, former: str | None) -> tuple[str, Command[None]]:
+def make(key: SessionKey, formers: Iterable[str | None]) -> tuple[str, Command[None]]:
     """Return a claim, and the command that stores what it stands for.
 
-    ``former`` is the session key that the socket's browser had presented. What is stored is of no
-    use without the claim: the key is covered with a pad that only claim and SECRET_KEY give.
+    ``formers`` are the session keys of which the socket's browser presents one, or None where it
+    may have none. What is stored is of no use without the claim: the key is covered with a pad that
+    only claim and SECRET_KEY give.
     """
     claim = tokens.random_text(_LENGTH)
-    payload = _covered(str(key).encode(), claim) + _former(former, claim)
+    bound = b"".join(_former(former, claim) for former in formers)
+    payload = _covered(str(key).encode(), claim) + bound
     stored = codec.seal(_SCOPE, _digest(claim), payload, config().signing_keys[0])
     return claim, commands.store_claim(_name(claim), stored, SECONDS)
 
@@ -43,10 +49,11 @@ def open_(claim: str, stored: bytes | None, former: str | None) -> str | None:
         payload, _ = codec.unseal(_SCOPE, _digest(claim), stored, config().signing_keys)
     except ValueError:
         return None
-    covered, bound = payload[:_KEY_LENGTH], payload[_KEY_LENGTH:]
-    if not tokens.among(bound, [_former(former, claim)]):
+    starts = range(_KEY_LENGTH, len(payload), _FORMER_SIZE)
+    bound = [payload[start : start + _FORMER_SIZE] for start in starts]
+    if not tokens.among(_former(former, claim), bound):
         return None
-    return _covered(covered, claim).decode()
+    return _covered(payload[:_KEY_LENGTH], claim).decode()
 
 
 def _name(claim: str) -> str:
@@ -58,7 +65,7 @@ def _digest(claim: str) -> bytes:
 
 
 def _former(former: str | None, claim: str) -> bytes:
-    return _keyed(f"{claim}{former or ''}", b"former", 16)
+    return _keyed(f"{claim}{former or ''}", b"former", _FORMER_SIZE)
 
 
 def _covered(text: bytes, claim: str) -> bytes:

@@ -49,6 +49,10 @@ class SessionContent(SessionBase):
         super().clear()
         self._session_cache = self._new_data(replaces=True)
 
+    def is_empty(self) -> bool:
+        """Tell whether there is neither a key that could be one nor data. No I/O."""
+        return self.key is None and not self.__dict__.get("_session_cache")
+
     def is_obsolete(self) -> bool:
         """Tell whether this session is loaded and holds nothing worth a record. No I/O."""
         data = self._data()

@@ -126,7 +126,7 @@ class SessionLifecycle(SessionExpiry):
 
     def _begins_anew(self) -> bool:
         """Tell whether a save creates a record: there is no key, or this object emptied its own."""
-        return self.session_key is None or (self._emptied and not self.is_obsolete())
+        return self.key is None or (self._emptied and not self.is_obsolete())
 
     def _plan_save(self) -> Save:
         """Return what a save has to send, perhaps nothing. Raises SessionGone, TypeError."""
@@ -134,7 +134,7 @@ class SessionLifecycle(SessionExpiry):
         delta = data.delta()
         if self._emptied:
             return Save([], data, delta)
-        if self._ended or (delta and key is None):
+        if self._ended:
             raise SessionGone
         if key is None or not delta:
             return Save(self._due_touch(key), data, delta)

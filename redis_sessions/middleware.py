@@ -43,6 +43,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         response = self.get_response(request)
         session = _store(request)
         try:
+            if session and _is_loaded_anyway(response):
+                session._get_session()
             if session and _is_suppressed(session, response):
                 session.end_obsolete()
             return self.process_response(request, response)
@@ -55,10 +57,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
         response: Any = await self.get_response(request)  # type: ignore[misc]
         session = _store(request)
         try:
+            if session and _is_loaded_anyway(response):
+                await session._aget_session()
             if session and _is_suppressed(session, response):
                 await session.aend_obsolete()
             elif session and _is_saved(session, response):
-                await session._aget_session()  # the cookie's age depends on it
                 await session.asave()
             return self.process_response(request, response)
         except SessionStoreUnavailable as error:
@@ -106,6 +109,11 @@ def _store(request: HttpRequest) -> SessionStore | None:
     """Return the request's session, unless a view has put another engine's in its place."""
     session = getattr(request, "session", None)
     return session if isinstance(session, SessionStore) else None
+
+
+def _is_loaded_anyway(response: Any) -> bool:
+    """Tell whether Django's middleware will need the session, used or not: for the cookie's age."""
+    return settings.SESSION_SAVE_EVERY_REQUEST and response.status_code < 500
 
 
 def _is_suppressed(session: SessionStore, response: Any) -> bool:

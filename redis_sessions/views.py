@@ -32,7 +32,7 @@ async def claim(request: HttpRequest) -> HttpResponse:
     key = await _session_key(text, former) if _CLAIM.fullmatch(text) else None
     session = import_module(settings.SESSION_ENGINE).SessionStore(key)
     await session._aget_session()
-    if session.session_key is None:
+    if session.session_key is None or session.superseded:
         return HttpResponse("This claim was used, has expired, or is another's.\n", status=410)
     session.modified = True  # so that the middleware sends the cookie
     request.session = session

@@ -10,6 +10,8 @@ from django.http import HttpRequest
 from .. import claims, executors
 from ..conf import config
 
+_BROWSER_KEYS = "redis_sessions.browser_keys"  # where a scope holds what its browser may hold
+
 
 async def login(scope: Any, user: Any, backend: str | None = None) -> None:
     """Log a user in over a socket, as ``django.contrib.auth.login`` does over HTTP.
@@ -17,8 +19,10 @@ async def login(scope: Any, user: Any, backend: str | None = None) -> None:
     The session is rotated: this socket goes on with it, all others of the session are closed. The
     page needs its cookie: see claim().
     """
+    _browser_keys(scope)  # before the rotation
     await auth.alogin(_request(scope), user, backend)
-    scope["user"]._wrapped = user
+    if user is not scope["user"]:
+        scope["user"]._wrapped = user
     await scope["session"].asave()
 
 
@@ -36,13 +40,26 @@ async def claim(scope: Any) -> str:
     Needed after a session began or was rotated over a socket that had been accepted. Saves the
     session first. Raises ValueError where there is nothing to claim.
     """
-    session = scope["session"]
-    await session.asave()
-    if session.key is None:
+    session, formers = scope["session"], _browser_keys(scope)
+    if session.key is None and session.is_obsolete():
         raise ValueError("This session holds nothing yet, so there is no cookie to claim.")
-    text, command = claims.make(session.key, scope["cookies"].get(settings.SESSION_COOKIE_NAME))
+    await session.asave()
+    text, command = claims.make(session.key, formers)
     await executors.arun(config().alias, command)
     return text
+
+
+def _browser_keys(scope: Any) -> set[str | None]:
+    """Return the session keys of which the page's browser holds one, None for none.
+
+    One came with the handshake. Others were sent to it since, with ``accept`` or by claims, and
+    whether they arrived is not known.
+    """
+    presented = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+    keys: set[str | None] = scope.setdefault(_BROWSER_KEYS, {presented})
+    if scope["session"].session_key is not None:
+        keys.add(scope["session"].session_key)
+    return keys
 
 
 def _request(scope: Any) -> HttpRequest:
