@@ -43,7 +43,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         response = self.get_response(request)
         session = _store(request)
         try:
-            if session and _is_loaded_anyway(response):
+            if session and _is_loaded_anyway(session, response):
                 session._get_session()
             if session and _is_suppressed(session, response):
                 session.end_obsolete()
@@ -57,7 +57,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         response: Any = await self.get_response(request)  # type: ignore[misc]
         session = _store(request)
         try:
-            if session and _is_loaded_anyway(response):
+            if session and _is_loaded_anyway(session, response):
                 await session._aget_session()
             if session and _is_suppressed(session, response):
                 await session.aend_obsolete()
@@ -111,9 +111,11 @@ def _store(request: HttpRequest) -> SessionStore | None:
     return session if isinstance(session, SessionStore) else None
 
 
-def _is_loaded_anyway(response: Any) -> bool:
+def _is_loaded_anyway(session: SessionStore, response: Any) -> bool:
     """Tell whether Django's middleware will need the session, used or not: for the cookie's age."""
-    return settings.SESSION_SAVE_EVERY_REQUEST and response.status_code < 500
+    if session.key is None or response.status_code >= 500:
+        return False
+    return settings.SESSION_SAVE_EVERY_REQUEST
 
 
 def _is_suppressed(session: SessionStore, response: Any) -> bool:

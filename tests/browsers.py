@@ -92,7 +92,7 @@ class Socket(WebsocketCommunicator):
             await self.disconnect(timeout=BOUND)
         self.stop(exceptions=False)
 
-    async def receive_output(self, timeout: float = BOUND) -> Any:
+    async def receive_output(self, timeout: float = BOUND) -> Any:  # noqa: ASYNC109 - Channels' signature
         """Return the next message, or raise what the application raised."""
         output = asyncio.ensure_future(self.output_queue.get())
         first = asyncio.FIRST_COMPLETED
