@@ -17,6 +17,7 @@ from redis.connection import AbstractConnection, parse_url
 from . import commands, connections, executors
 from .conf import SETTING, Config, config
 from .exceptions import SessionStoreUnavailable
+from .live.codes import CloseCode
 from .session import SessionStore
 
 _OURS = {
@@ -89,6 +90,8 @@ def _wrong_settings() -> Iterator[CheckMessage]:
 
 def _fault(name: str, value: Any, wanted: Any) -> str | None:
     """Return what is wrong with a setting's value."""
+    if name == "CLOSE_CODES":
+        return _wrong_codes(value)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         return f"must be of the type {getattr(wanted, '__name__', wanted)}, not {value!r}"
     if type(value) is int and value < (name != "TOUCH_INTERVAL"):
@@ -97,6 +100,19 @@ def _fault(name: str, value: Any, wanted: Any) -> str | None:
         return "must not contain braces: they mark the part of a key that chooses its cluster slot"
     if name == "OBSOLETE":
         return _not_callable(value)
+    return None
+
+
+def _wrong_codes(value: Any) -> str | None:
+    """Return what is wrong with CLOSE_CODES."""
+    if not isinstance(value, dict):
+        return f"must be a dict of names and numbers, not {value!r}"
+    unknown = sorted(set(value) - set(CloseCode.__members__))
+    if unknown:
+        return f"has no code named {', '.join(map(str, unknown))}"
+    fit = (code == 1013 or code in range(4000, 5000) for code in value.values())
+    if not all(fit):
+        return "must give numbers from 4000 to 4999, which are an application's, or 1013"
     return None
 
 

@@ -2,9 +2,9 @@
 
 The consumer makes a claim and sends it to the page, the page posts it to the claim view, and that
 answers with the cookie. A claim works once, for 30 seconds, and only in the browser whose cookie
-the socket had; where it had none, only in one that has none. So nobody can slip a claim of theirs
-into another's page and have that log in as them. A post by another browser uses the claim up:
-whoever could make it has seen what was meant for one page only. No I/O here.
+the socket had; where it had none, only in one that has none. That hinders who would slip a claim
+of theirs into another's page, to have its user go on in their session. A post by another browser
+uses the claim up: who could make it has seen what was meant for one page only. No I/O here.
 """
 
 from collections.abc import Iterable
