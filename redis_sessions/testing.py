@@ -46,13 +46,13 @@ async def connected(
 
 
 async def wait_until(
-    condition: Callable[[], Any | Awaitable[Any]], *, timeout: float = 3.0, pause: float = 0.01
+    condition: Callable[[], Any | Awaitable[Any]], *, within: float = 3.0, pause: float = 0.01
 ) -> Any:
     """Ask again and again until ``condition()`` is true, and return what it returned.
 
-    ``condition`` may be a coroutine function. Raises TimeoutError after ``timeout`` seconds.
+    ``condition`` may be a coroutine function. Raises TimeoutError after ``within`` seconds.
     """
-    async with asyncio.timeout(timeout):
+    async with asyncio.timeout(within):
         while True:
             answer = condition()
             if isawaitable(answer):

@@ -14,6 +14,9 @@ from redis_sessions.session import SessionStore
 from tests.servers import BINARIES, Server, binary
 
 
+pytest_plugins = ["redis_sessions.testing"]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--server", choices=BINARIES, default="valkey", help="which server to run on")
 
