@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY
 
-from . import operations, tokens
+from . import operations
 from .commands import Command, Outcome, Saved
 from .conf import config
 from .data import Delta, SessionData
@@ -217,11 +217,9 @@ class SessionLifecycle(SessionExpiry):
         self.modified = True
         return True
 
-    def _endable(self, session_key: str | None) -> SessionKey | None:
-        """Return the key of the session to end: the one given, or else this session's."""
-        if session_key is None or session_key == self.session_key:
-            session_key, self._ended = self.session_key, True
-        return tokens.split_key(session_key)
+    def _deleted(self, session_key: str | None) -> None:
+        """Note that a session was ended, if it is this one."""
+        self._ended = self._ended or session_key in {None, self.session_key}
 
 
 def _outcome(replies: list[Any]) -> Saved:

@@ -158,15 +158,17 @@ class SessionStore(SessionLifecycle):
 
     def delete(self, session_key: str | None = None) -> None:
         """End the session with this key, or else this session."""
-        key = self._endable(session_key)
+        key = tokens.split_key(session_key or self.session_key)
         if key is not None:
             self._run(operations.end(key, writer=self.writer))
+        self._deleted(session_key)
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See delete()."""
-        key = self._endable(session_key)
+        key = tokens.split_key(session_key or self.session_key)
         if key is not None:
             await self._arun(operations.end(key, writer=self.writer))
+        self._deleted(session_key)
 
     def _get_session(self, no_load: bool = False) -> SessionData:
         self.accessed = True
