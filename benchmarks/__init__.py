@@ -1,0 +1,1 @@
+"""What a session costs, beside what people use now: ``python -m benchmarks``."""
