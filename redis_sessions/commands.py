@@ -37,7 +37,7 @@ class Saved(NamedTuple):
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would triple what it costs to make one
 class Command(Generic[T]):
     """One command and the meaning of its reply.
 

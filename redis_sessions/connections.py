@@ -1,7 +1,7 @@
 """Connections to the server, made from a django-redis entry of ``CACHES``. No names of commands.
 
-One pool a process for sync code (redis-py's pools are safe for threads and forks), and one for each
-event loop, which is closed with its loop.
+One pool a process for sync code, made anew after a fork, and one for each event loop, which is
+closed with its loop.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ from django.utils.module_loading import import_string
 from django_redis.cache import RedisCache
 from django_redis.pool import get_connection_factory
 
-SyncPool = redis.BlockingConnectionPool
+from .pools import SyncPool
+
 AsyncPool = redis.asyncio.BlockingConnectionPool
 
 # What sessions need where the site says nothing. redis-py's own: 5 s, no health check, RESP 3.
@@ -184,6 +185,7 @@ def _renew(*, setting: str, **_: Any) -> None:
 
 def _after_fork() -> None:
     _pools.lock = threading.Lock()  # another thread of the parent may have held it
+    _pools.sync = {}  # the parent's sockets are not ours
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -6,9 +6,10 @@ Commands that are given together leave together and cost one round trip.
 import asyncio
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import hiredis
 import redis.asyncio.connection
 import redis.connection
 from django.utils.asyncio import async_unsafe
@@ -17,6 +18,7 @@ from redis import exceptions as errors
 from . import connections
 from .commands import Command
 from .exceptions import SessionStoreUnavailable
+from .pools import SyncPool
 
 Words = tuple[Any, ...]
 
@@ -61,15 +63,18 @@ class _Retries:
                 " Check that it runs, takes writes, and that the entry's LOCATION and credentials"
                 " are right."
             ) from error
+        if self.failures == 1:
+            return 0.0  # an idle connection that died is no reason to wait
         return random.uniform(0, min(self.cap, self.base * 2**self.failures))  # noqa: S311
 
 
-@async_unsafe(_SYNC_IN_LOOP)
 def run(alias: str, *commands: Command[Any]) -> list[Any]:
     """Send commands together and return what their replies mean.
 
     Raises SessionStoreUnavailable, and SynchronousOnlyOperation where an event loop is running.
     """
+    if asyncio._get_running_loop() is not None:
+        _refuse()
     retries = _Retries(alias)
     while True:
         try:
@@ -90,15 +95,24 @@ async def arun(alias: str, *commands: Command[Any]) -> list[Any]:
         await asyncio.sleep(pause)
 
 
-def _send(pool: connections.SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
+@async_unsafe(_SYNC_IN_LOOP)
+def _refuse() -> None:
+    """Raise SynchronousOnlyOperation, unless DJANGO_ALLOW_ASYNC_UNSAFE is set."""
+
+
+def _send(pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
     connection = pool.get_connection()
     try:
         replies = _exchange(connection, [_words(command) for command in commands])
         unknown = _unknown_scripts(commands, replies)
         if unknown:
-            again = _exchange(connection, unknown.values())
+            again = _exchange(connection, list(unknown.values()))
             replies = _merged(replies, unknown, again)
         return replies
+    except errors.ConnectionError:
+        connection.disconnect()
+        pool.disconnect()  # the others are likely to be dead too: the retry is to meet none
+        raise
     except BaseException:
         connection.disconnect()
         raise
@@ -112,7 +126,7 @@ async def _asend(pool: connections.AsyncPool, commands: Sequence[Command[Any]]) 
         replies = await _aexchange(connection, [_words(command) for command in commands])
         unknown = _unknown_scripts(commands, replies)
         if unknown:
-            again = await _aexchange(connection, unknown.values())
+            again = await _aexchange(connection, list(unknown.values()))
             replies = _merged(replies, unknown, again)
         return replies
     except BaseException:
@@ -122,11 +136,8 @@ async def _asend(pool: connections.AsyncPool, commands: Sequence[Command[Any]]) 
         await pool.release(connection)
 
 
-def _exchange(
-    connection: redis.connection.ConnectionInterface, batch: Iterable[Words]
-) -> list[Any]:
-    batch = list(batch)
-    connection.send_packed_command(connection.pack_commands(batch))
+def _exchange(connection: redis.connection.AbstractConnection, batch: list[Words]) -> list[Any]:
+    connection.send_packed_command(_packed(batch))
     replies: list[Any] = []
     for _ in batch:
         try:
@@ -137,10 +148,9 @@ def _exchange(
 
 
 async def _aexchange(
-    connection: redis.asyncio.connection.AbstractConnection, batch: Iterable[Words]
+    connection: redis.asyncio.connection.AbstractConnection, batch: list[Words]
 ) -> list[Any]:
-    batch = list(batch)
-    await connection.send_packed_command(connection.pack_commands(batch))
+    await connection.send_packed_command(_packed(batch))
     replies: list[Any] = []
     for _ in batch:
         try:
@@ -148,6 +158,11 @@ async def _aexchange(
         except errors.ResponseError as error:
             replies.append(error)
     return _usable(replies)
+
+
+def _packed(batch: list[Words]) -> list[bytes]:
+    """Return the bytes of commands that leave together."""
+    return [b"".join([hiredis.pack_command(words) for words in batch])]
 
 
 def _usable(replies: list[Any]) -> list[Any]:

@@ -3,7 +3,7 @@
 Meta fields begin with NUL. All other fields are top-level session keys with signed values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -26,7 +26,7 @@ class Standing(Enum):
     WRONG = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would triple what it costs to make one
 class Record:
     """A session's hash, split into its meta fields and its data (still signed)."""
 
@@ -41,11 +41,7 @@ class Record:
     @classmethod
     def from_reply(cls, reply: Any) -> "Record | None":
         """Read the reply to HGETALL; None where there is no hash. Raises Unreadable."""
-        fields = (
-            dict(reply)
-            if isinstance(reply, Mapping)
-            else dict(zip(reply[::2], reply[1::2], strict=True))
-        )
+        fields = reply if isinstance(reply, dict) else dict(zip(*[iter(reply)] * 2, strict=True))
         if not fields:
             return None
         try:
