@@ -110,9 +110,8 @@ def _wrong_codes(value: Any) -> str | None:
     unknown = sorted(set(value) - set(CloseCode.__members__))
     if unknown:
         return f"has no code named {', '.join(map(str, unknown))}"
-    fit = (code == 1013 or code in range(4000, 5000) for code in value.values())
-    if not all(fit):
-        return "must give numbers from 4000 to 4999, which are an application's, or 1013"
+    if not all(code in range(4000, 5000) for code in value.values()):
+        return "must give numbers from 4000 to 4999, which are an application's"
     return None
 
 

@@ -7,12 +7,12 @@ from ..reasons import Reason
 
 
 class CloseCode(IntEnum):
-    """RFC 6455 leaves 4000-4999 to applications; 1013 is registered as "try again later".
+    """RFC 6455 leaves 4000-4999 to applications. Of the registered codes Daphne sends 1000 only, so
+    1013 ("try again later") is no choice.
 
     ``REDIS_SESSIONS["CLOSE_CODES"]`` can give each name another number.
     """
 
-    UNAVAILABLE = 1013  # the server of the sessions could not be reached: back off
     ENDED = 4400  # ended without a reason that a page could act on: connect again
     LOGGED_OUT = 4401  # go to the login page, or load the page anew
     EXPIRED = 4402  # as logged out
@@ -20,6 +20,7 @@ class CloseCode(IntEnum):
     REPLACED = 4404  # as logged out; connecting again would throw the other session out
     LOGGED_IN = 4405  # somebody logged in: connect again, with the new cookie
     RENEWED = 4406  # the same user under a new key: connect again at once
+    UNAVAILABLE = 4503  # the server of the sessions could not be reached: back off
 
     @property
     def number(self) -> int:

@@ -61,4 +61,4 @@ async def _refuse(scope: Any, receive: Any, send: Any) -> None:
     await receive()
     await send({"type": "websocket.accept"})
     reason = "The service is unavailable for the moment."
-    await send({"type": "websocket.close", "code": int(CloseCode.UNAVAILABLE), "reason": reason})
+    await send({"type": "websocket.close", "code": CloseCode.UNAVAILABLE.number, "reason": reason})

@@ -18,6 +18,7 @@ class Turn(asyncio.Future[Any]):
         super().__init__()
         self._noticed = noticed
         self._is_dropped = False  # it had failed when it was cancelled
+        self.is_undelivered = False  # who waited was cancelled in the moment the message came
 
     def add_done_callback(self, fn: Callable[..., object], **kwargs: Any) -> None:
         """Note that somebody waits."""
@@ -43,7 +44,12 @@ class Turn(asyncio.Future[Any]):
         """
         if self._is_dropped:
             raise asyncio.CancelledError
-        return (yield from super().__await__())
+        try:
+            return (yield from super().__await__())
+        except asyncio.CancelledError:
+            came = self.done() and not self.cancelled()
+            self.is_undelivered = came and self.exception() is None
+            raise
 
 
 class Inbox:
@@ -70,6 +76,8 @@ class Inbox:
 
     def receive(self) -> Turn:
         """Return a future for the next message."""
+        if self._turn is not None and self._turn.is_undelivered:
+            self._messages.appendleft(self._turn.result())
         self._turn = Turn(self._noticed)
         self._on_wait()
         self._deliver()
