@@ -1,6 +1,6 @@
-"""The TEST_RUNNER of these runs: Django's own, less the tests that cannot apply.
+"""The TEST_RUNNERs of these runs: Django's own, with what runtests.py does not leave to settings.
 
-Nothing is left out or skipped in silence: each is printed with its reason.
+What is left out or skipped is printed with its reason.
 """
 
 import os
@@ -10,30 +10,46 @@ from django.conf import settings
 from django.test.runner import DiscoverRunner
 from django.test.utils import iter_test_cases
 
-from .inapplicable import INAPPLICABLE
+from .inapplicable import left_out
 
-STOCK = "django.contrib.sessions.middleware.SessionMiddleware"
+OURS = {
+    "django.contrib.sessions.middleware.SessionMiddleware": (
+        "redis_sessions.middleware.SessionMiddleware"
+    ),
+    "django.contrib.auth.middleware.AuthenticationMiddleware": (
+        "redis_sessions.middleware.AuthenticationMiddleware"
+    ),
+}
 
 
-class SuiteRunner(DiscoverRunner):
-    """Puts DJANGO_SUITES_MIDDLEWARE in the place of the stock middleware, where it is given."""
+class WholeRunner(DiscoverRunner):
+    """Runs all tests; SUITES_MIDDLEWARE=ours puts our middleware in the place of Django's."""
+
+    middleware = os.environ.get("SUITES_MIDDLEWARE", "stock")
 
     def setup_test_environment(self, **kwargs):
-        middleware = os.environ.get("DJANGO_SUITES_MIDDLEWARE", STOCK)
-        settings.MIDDLEWARE = [middleware if m == STOCK else m for m in settings.MIDDLEWARE]
+        """Change MIDDLEWARE here, because runtests.py has overwritten the settings' own."""
+        if self.middleware == "ours":
+            settings.MIDDLEWARE = [OURS.get(name, name) for name in settings.MIDDLEWARE]
         super().setup_test_environment(**kwargs)
 
-    def load_tests_for_label(self, label, discover_kwargs):
-        tests = super().load_tests_for_label(label, discover_kwargs)
-        return self.test_suite(test for test in iter_test_cases(tests) if self._applies(test))
 
-    def _applies(self, test):
-        reason = INAPPLICABLE.get(test.id())
+class SuiteRunner(WholeRunner):
+    """Leaves out the tests that cannot apply."""
+
+    def load_tests_for_label(self, label, discover_kwargs):
+        """Return the tests that apply."""
+        tests = super().load_tests_for_label(label, discover_kwargs)
+        return self.test_suite(test for test in iter_test_cases(tests) if self._applies(test.id()))
+
+    def _applies(self, name):
+        reason = left_out(self.middleware).get(name)
         if reason:
-            self.log(f"Left out: {test.id()}: {reason}")
+            self.log(f"Left out: {name}: {reason}")
         return not reason
 
     def run_suite(self, suite, **kwargs):
+        """Run, and say what Django's tests skipped by themselves."""
         result = super().run_suite(suite, **kwargs)
         for reason, count in Counter(reason for _, reason in result.skipped).items():
             self.log(f"Skipped by Django ({count}): {reason}")
