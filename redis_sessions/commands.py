@@ -17,6 +17,7 @@ from .record import Record, Unreadable
 T = TypeVar("T")
 
 _WRONG_TYPE = "the key holds something else than a hash"
+KEEP = "keep"  # the idle time that a record has noted already
 FOREVER = 10**11  # seconds: no limit, and small enough to be added to a time
 
 
@@ -30,11 +31,15 @@ class Outcome(IntEnum):
     TOUCHED = 3
 
 
-class Saved(NamedTuple):
-    """What became of a save, and the version that the record has now."""
+class Result(NamedTuple):
+    """What became of an operation, and version and expiry (unix seconds) of the record then.
+
+    Both are 0 where there is no record any more, or none for this secret.
+    """
 
     outcome: Outcome
-    version: int
+    version: int = 0
+    expiry: int = 0
 
 
 @dataclass(slots=True)  # not frozen: that would triple what it costs to make one
@@ -106,14 +111,14 @@ def save(
     *,
     age: int,
     absolute_age: int,
-    idle: int | None,
+    idle: int | str | None,
     empty_age: int | None,
     replaces: bool,
     ends_at: int | None,
-    writer: str,
     changed: Mapping[bytes, bytes],
     removed: Iterable[bytes],
-) -> Command[Saved]:
+    writer: str = "",
+) -> Command[Result]:
     """Set and delete fields of a record, and renew its expiry; at version ``ends_at``, end it."""
     words = (
         digests,
@@ -129,7 +134,7 @@ def save(
         *chain.from_iterable(changed.items()),
         *removed,
     )
-    return _script("save", record, words, _saved, lambda: Saved(Outcome.GONE, 0))
+    return _script("save", record, words, _result, _gone)
 
 
 def renew(record: str, digests: bytes, fields: Mapping[bytes, tuple[bytes, bytes]]) -> Command[int]:
@@ -139,24 +144,31 @@ def renew(record: str, digests: bytes, fields: Mapping[bytes, tuple[bytes, bytes
 
 
 def rotate(
-    record: str, digests: bytes, new_digest: bytes, now: int, reason: Reason, writer: str
-) -> Command[Outcome]:
+    record: str,
+    digests: bytes,
+    new_digest: bytes,
+    now: int,
+    reason: Reason = Reason.LOGIN,
+    writer: str = "",
+) -> Command[Result]:
     """Give a record a new digest."""
     words = (digests, new_digest, now, reason.value, writer)
-    return _script("rotate", record, words, Outcome, _gone)
+    return _script("rotate", record, words, _result, _gone)
 
 
-def end(record: str, digests: bytes, reason: Reason, writer: str) -> Command[Outcome]:
+def end(
+    record: str, digests: bytes, reason: Reason = Reason.LOGOUT, writer: str = ""
+) -> Command[Result]:
     """Remove a record."""
-    return _script("end", record, (digests, reason.value, writer), Outcome, _gone)
+    return _script("end", record, (digests, reason.value, writer), _result, _gone)
 
 
 def touch(
     record: str, digests: bytes, now: int, *, idle: int, absolute_age: int, interval: int
-) -> Command[Outcome]:
+) -> Command[Result]:
     """Renew a record's expiry where that gains ``interval`` seconds at least."""
     words = (digests, now, idle, absolute_age, interval)
-    return _script("touch", record, words, Outcome, _gone)
+    return _script("touch", record, words, _result, _gone)
 
 
 def eviction_policy() -> Command[str | None]:
@@ -174,7 +186,7 @@ def _script(
     return Command((1, record, *words), parse, wrong_type, scripts.load(name))
 
 
-def _or_empty(number: int | None) -> int | str:
+def _or_empty(number: int | str | None) -> int | str:
     return "" if number is None else number
 
 
@@ -182,8 +194,8 @@ def _as_is(reply: Any) -> Any:
     return reply
 
 
-def _saved(reply: list[int]) -> Saved:
-    return Saved(Outcome(reply[0]), reply[1])
+def _result(reply: list[int]) -> Result:
+    return Result(Outcome(reply[0]), *reply[1:])
 
 
 def _policy(reply: bytes) -> str | None:
@@ -196,8 +208,8 @@ def _nothing() -> None:
     return None
 
 
-def _gone() -> Outcome:
-    return Outcome.GONE
+def _gone() -> Result:
+    return Result(Outcome.GONE)
 
 
 def _not_a_hash() -> Record | None:

@@ -102,13 +102,25 @@ def parameters(alias: str, parse_url: Callable[[str], Any]) -> dict[str, Any]:
     options = dict(entry.get("OPTIONS", {}))
     factory = get_connection_factory(options)
     given = factory.make_connection_params(first_location(alias, entry)) | pool_options(alias)
-    try:
-        address = dict(parse_url(given.pop("url")))
-    except ValueError as error:
-        raise ImproperlyConfigured(f"The LOCATION of CACHES[{alias!r}]: {error}") from error
+    if "connection_class" in given:
+        raise ImproperlyConfigured(
+            f"CACHES[{alias!r}] names a connection_class, which can serve one half of the sessions"
+            " only. For TLS use a LOCATION that begins with rediss://."
+        )
+    address = _address(alias, given.pop("url"), parse_url)
     ours = DEFAULTS | {key: value for key, value in given.items() if key not in NOT_OURS}
     of_url = NOT_OURS - {"connection_class"}  # the URL names one for TLS and for Unix sockets
     return ours | {key: value for key, value in address.items() if key not in of_url}
+
+
+def _address(alias: str, url: str, parse_url: Callable[[str], Any]) -> dict[str, Any]:
+    try:
+        return dict(parse_url(url))
+    except ValueError as error:
+        told = str(error) if str(error).startswith(("Redis URL", "Invalid value for")) else ""
+    raise ImproperlyConfigured(  # what urllib says may repeat a password
+        f"The LOCATION of CACHES[{alias!r}] is no URL of a server. {told}".rstrip()
+    )
 
 
 def pool_options(alias: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class SessionContent(SessionBase):
     def is_obsolete(self) -> bool:
         """Tell whether this session is loaded and holds nothing worth a record. No I/O."""
         data = self._data()
-        return data is not None and not self.superseded and config().is_obsolete(data)
+        return data is not None and not self.superseded and _is_nothing(data)
 
     def _at_hand(self) -> SessionData:
         """Return the data that is here, or else an empty mapping that stands for it."""
@@ -84,6 +84,11 @@ class SessionContent(SessionBase):
             and data is not None
             and self.key is not None
             and (data.replaces or data.stored)
-            and config().is_obsolete(data)
+            and _is_nothing(data)
             and bool(data.delta())
         )
+
+
+def _is_nothing(data: SessionData) -> bool:
+    """Tell whether nothing is worth a record: not even values that cannot be decoded today."""
+    return config().is_obsolete(data) and not data.hides

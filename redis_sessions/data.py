@@ -109,6 +109,11 @@ class SessionData(MutableMapping[Any, Any]):
         """Whether the record holds data, as far as is known here."""
         return bool(self._payloads)
 
+    @property
+    def hides(self) -> bool:
+        """Whether the record holds values that cannot be decoded, and read as absent."""
+        return bool(self._undecodable)
+
     def whole(self) -> Delta:
         """Return every field as a delta, for a new record."""
         changed = {
@@ -175,19 +180,23 @@ class SessionData(MutableMapping[Any, Any]):
                 yield key, self._encode(key, value)
             elif value is not _PENDING and type(value) not in _IMMUTABLE:
                 payload = self._encode(key, value)
-                if self._differs(codec.key_text(key), payload):
+                if self._differs(codec.key_text(key), value, payload):
                     yield key, payload
 
-    def _differs(self, key: str, payload: bytes) -> bool:
+    def _differs(self, key: str, value: Any, payload: bytes) -> bool:
         """Tell whether ``payload`` says something else than what is stored.
 
-        Some serializers write the same value in several ways (pickle's memo, older versions), and a
-        value that nobody changed must not overwrite another's: compare with a fresh round as well.
+        Some serializers write the same value in several ways (pickle's memo, older versions, a
+        salt), and a value that nobody changed must not overwrite another's: compare with a fresh
+        round as well, and where even that is never the same, the values.
         """
-        stored = self._payloads[key]
-        if payload == stored:
+        if payload == self._payloads[key]:
             return False
-        return payload != codec.encode(codec.decode(stored, self._serializer), self._serializer)
+        fresh = codec.decode(self._payloads[key], self._serializer)
+        again = codec.encode(fresh, self._serializer)
+        if payload == again:
+            return False
+        return again == codec.encode(fresh, self._serializer) or bool(value != fresh)
 
     def _removed(self) -> list[bytes]:
         if len(self._payloads) == 0:

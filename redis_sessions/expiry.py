@@ -4,16 +4,19 @@ from datetime import datetime
 from typing import Any
 
 from . import operations
-from .commands import Command, Outcome
+from .commands import KEEP, Command, Result
 from .conf import config
 from .content import SessionContent
+from .data import Delta, SessionData
 from .tokens import SessionKey
+
+_EXPIRY = b"_session_expiry"  # the field in which Django keeps what set_expiry() was given
 
 
 class SessionExpiry(SessionContent):
     """The expiry of a session object's record, as far as it is known here."""
 
-    _created_at = 0  # unix seconds, as all times here
+    _created_at: int | None = None  # unix seconds, as all times here
     _expiry: int | None = None
     _idle: int | None = None  # seconds; None: the site's cookie age, 0: the expiry is fixed
 
@@ -21,6 +24,10 @@ class SessionExpiry(SessionContent):
     def expires_in(self) -> int | None:
         """The seconds until the record expires, as far as is known here; None where it is not."""
         return None if self._expiry is None else self._expiry - operations.now()
+
+    def _default_age(self) -> int:
+        """Return the seconds to live where the session itself says nothing."""
+        return int(self.get_session_cookie_age())
 
     def _ages(self) -> tuple[int, int | None]:
         """Return the seconds to live, and the idle time to note where it is not the default."""
@@ -30,21 +37,35 @@ class SessionExpiry(SessionContent):
             return age, None
         return age, 0 if isinstance(expiry, datetime | str) else age
 
-    def _touch_command(self, key: SessionKey) -> Command[Outcome]:
-        return operations.touch(key, self.get_session_cookie_age())
+    def _life(self, data: SessionData, delta: Delta) -> tuple[int, int | str | None]:
+        """Return age and idle time for a save: what others have set stays, if this one set none.
+
+        A record that held nothing had a short life of its own, which ends with the first data.
+        """
+        age, idle = self._ages()
+        written = _EXPIRY in delta.changed or _EXPIRY in delta.removed
+        if written or delta.replaces or not data.stored:
+            self._idle = idle
+            return age, idle
+        return (age if idle is None else self._default_age()), KEEP
+
+    def _touch_command(self, key: SessionKey) -> Command[Result]:
+        return operations.touch(key, self._default_age())
 
     def _due_touch(self, key: SessionKey | None) -> list[Command[Any]]:
         """Return the touch that a save without changes has to send, if it is due."""
         if key is None or self.superseded or not config().rolling:
             return []
-        known, renewed = self._expiry, self._renewed()
-        if known is not None and renewed is not None and renewed - known < config().TOUCH_INTERVAL:
+        if self._expiry is not None and self._gain(self._expiry) < config().TOUCH_INTERVAL:
             return []
         return [self._touch_command(key)]
 
-    def _renewed(self) -> int | None:
-        """Return when the session will expire if it is touched now."""
-        idle = self.get_session_cookie_age() if self._idle is None else self._idle
+    def _gain(self, expiry: int) -> int:
+        """Return by how many seconds a touch would put the expiry off, as far as is known here."""
+        idle = self._default_age() if self._idle is None else self._idle
         if idle <= 0:  # fixed
-            return self._expiry
-        return min(operations.now() + idle, self._created_at + operations.absolute_age())
+            return -1
+        renewed = operations.now() + idle
+        if self._created_at is not None:
+            renewed = min(renewed, self._created_at + operations.absolute_age())
+        return renewed - expiry

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.contrib.auth import SESSION_KEY
 
 from . import operations
-from .commands import Command, Outcome, Saved
+from .commands import Command, Outcome, Result
 from .conf import config
 from .data import Delta, SessionData
 from .exceptions import SessionGone, SessionRotated
@@ -28,8 +28,6 @@ class Save(NamedTuple):
     commands: list[Command[Any]]
     data: SessionData
     delta: Delta
-    expiry: int | None = None
-    idle: int | None = None
     ends: bool = False  # then it is no conflict to find the record gone: it may be sent twice
 
 
@@ -61,7 +59,7 @@ class SessionLifecycle(SessionExpiry):
             return self._new_data()
         if standing is Standing.WRONG:
             return self._forget()
-        self.touched = Outcome.TOUCHED in touches
+        self.touched = any(touch.outcome is Outcome.TOUCHED for touch in touches)
         return self._opened(key, record)
 
     def _opened(self, key: SessionKey, record: Record) -> SessionData:
@@ -110,7 +108,7 @@ class SessionLifecycle(SessionExpiry):
         if delta.changed:
             age, self._idle = self._ages()
         else:
-            age = self._idle = min(self.get_session_cookie_age(), config().EMPTY_AGE)
+            age = self._idle = min(self._default_age(), config().EMPTY_AGE)
         self._created_at = operations.now()
         self._expiry = self._created_at + min(age, operations.absolute_age())
         return operations.create(key, self._created_at, self._expiry, self._idle, delta)
@@ -153,34 +151,35 @@ class SessionLifecycle(SessionExpiry):
             raise SessionRotated
         if ends and delta.replaces:
             return Save([operations.end(key, Reason.EMPTIED, self.writer)], data, delta, ends=True)
-        age, idle = self._ages()
-        expiry = min(operations.now() + age, self._created_at + operations.absolute_age())
+        age, idle = self._life(data, delta)
         ends_at = self._version if ends else None
         save = operations.save(
             key, age, idle, delta, empty=not data, ends_at=ends_at, writer=self.writer
         )
         batch: list[Command[Any]] = [*operations.renew(key, self._stale, delta), save]
-        return Save(batch, data, delta, expiry, idle, ends)
+        return Save(batch, data, delta, ends)
 
     def _saved(self, save: Save, replies: list[Any]) -> None:
         """Take in what became of a save. Raises SessionGone."""
-        outcome, version = _outcome(replies)
-        if outcome is Outcome.GONE and save.ends:
-            outcome = Outcome.ENDED
-        _insist(outcome)
-        if outcome is Outcome.ENDED:
+        result: Result = replies[-1]
+        if result.outcome is Outcome.ENDED or (result.outcome is Outcome.GONE and save.ends):
             self._ended = self._emptied = True
-        elif outcome is Outcome.TOUCHED:
-            self._expiry = self._renewed()
-        elif version:
+            return
+        _insist(result.outcome)
+        self._expiry = result.expiry
+        if save.delta:
             save.data.settle(save.delta)
-            self._expiry, self._idle, self._stale = save.expiry, save.idle, {}
-            if self._version is not None and version == self._version + 1:
-                self._version = version  # else others wrote too, and what they wrote is not known
+            self._stale = {}
+            self._advance(result, knows_all=save.delta.replaces)
+
+    def _advance(self, result: Result, *, knows_all: bool = False) -> None:
+        """Take in a new version, unless others wrote in between: what they wrote is not known."""
+        if knows_all or result.version == (self._version or 0) + 1:
+            self._version = result.version
 
     def _obsolete_ended(self, save: Save, replies: list[Any]) -> None:
         """Take in what became of the end of a session that held nothing. Raises SessionRotated."""
-        outcome, _ = _outcome(replies)
+        outcome = replies[-1].outcome if replies else Outcome.GONE
         if outcome is Outcome.DONE:  # others have written to it
             self._saved(save, replies)
         elif outcome is Outcome.ROTATED and not save.delta:
@@ -199,20 +198,21 @@ class SessionLifecycle(SessionExpiry):
             raise SessionRotated
         return self.key
 
-    def _rotate_command(self, key: SessionKey, fresh: SessionKey) -> Command[Outcome]:
+    def _rotate_command(self, key: SessionKey, fresh: SessionKey) -> Command[Result]:
         """Return what exchanges the secret: for a login, or for one who is logged in already."""
         reason = Reason.RENEWED if SESSION_KEY in self._at_hand() else Reason.LOGIN
         return operations.rotate(key, fresh, reason, self.writer)
 
-    def _rotated(self, fresh: SessionKey, outcome: Outcome) -> bool:
+    def _rotated(self, fresh: SessionKey, result: Result) -> bool:
         """Take in what became of a rotation; False where a new session is to be begun instead.
 
         An anonymous session may have expired while its visitor filled in the login form; that of
         somebody who was logged in must not live again. Raises SessionGone.
         """
-        if outcome is Outcome.GONE and SESSION_KEY not in self._at_hand():
+        if result.outcome is Outcome.GONE and SESSION_KEY not in self._at_hand():
             return False
-        _insist(outcome)
+        _insist(result.outcome)
+        self._advance(result)
         self._session_key = str(fresh)
         self.modified = True
         return True
@@ -220,12 +220,6 @@ class SessionLifecycle(SessionExpiry):
     def _deleted(self, session_key: str | None) -> None:
         """Note that a session was ended, if it is this one."""
         self._ended = self._ended or session_key in {None, self.session_key}
-
-
-def _outcome(replies: list[Any]) -> Saved:
-    """Return what became of a save; the reply that tells is the last."""
-    last = replies[-1] if replies else Outcome.GONE
-    return last if isinstance(last, Saved) else Saved(last, 0)
 
 
 def _insist(outcome: Outcome) -> None:

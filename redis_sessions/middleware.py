@@ -12,6 +12,7 @@ from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAut
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
 
 from .exceptions import SessionStoreUnavailable
 from .session import SessionStore
@@ -63,6 +64,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 await session.aend_obsolete()
             elif session and _is_saved(session, response):
                 await session.asave()
+                return self.process_saved(request, response, session)
             return self.process_response(request, response)
         except SessionStoreUnavailable as error:
             return self.process_exception(request, error)
@@ -72,9 +74,20 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session = _store(request)
         if session and session.unavailable and response.status_code >= 500:
             return self._unavailable()  # also where another middleware met the error
+        if session and session.superseded and not session.modified:
+            patch_vary_headers(response, ("Cookie",))
+            return response  # the cookie is the login's, whose response is under way
         if session and session.touched:
             session.modified = True  # the cookie lives as long as the session
         return super().process_response(request, response)
+
+    def process_saved(self, request: HttpRequest, response: Any, session: SessionStore) -> Any:
+        """Set the cookie of a session that was saved just now. No I/O."""
+        request.session = _Saved(session)  # type: ignore[assignment]
+        try:
+            return super().process_response(request, response)
+        finally:
+            request.session = session
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer 503 where the server failed; then no cookie is changed."""
@@ -105,6 +118,21 @@ class AuthenticationMiddleware(DjangoAuthentication):
         return await self.get_response(request)  # type: ignore[misc]
 
 
+class _Saved:
+    """A session as Django's middleware is to see it when it needs no saving any more."""
+
+    modified = True
+
+    def __init__(self, session: SessionStore) -> None:
+        self._session = session
+
+    def save(self) -> None:
+        """Do nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
 def _store(request: HttpRequest) -> SessionStore | None:
     """Return the request's session, unless a view has put another engine's in its place."""
     session = getattr(request, "session", None)
@@ -129,5 +157,7 @@ def _is_suppressed(session: SessionStore, response: Any) -> bool:
 def _is_saved(session: SessionStore, response: Any) -> bool:
     """Tell whether Django's middleware is going to save the session."""
     if response.status_code >= 500 or session.is_empty():
+        return False
+    if session.superseded and not session.modified:
         return False
     return session.modified or session.touched or settings.SESSION_SAVE_EVERY_REQUEST

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from . import codec, commands, tokens
-from .commands import Command, Outcome, Saved
+from .commands import Command, Result
 from .conf import config
 from .data import Delta
 from .reasons import Reason
@@ -57,13 +57,13 @@ def create(
 def save(
     key: SessionKey,
     age: int,
-    idle: int | None,
+    idle: int | str | None,
     delta: Delta,
     *,
     empty: bool,
     ends_at: int | None = None,
     writer: str = "",
-) -> Command[Saved]:
+) -> Command[Result]:
     """Write a delta; ``empty`` says that no data is left, as far as this process knows.
 
     Where the record is at the version ``ends_at``, it ends instead.
@@ -94,7 +94,7 @@ def renew(key: SessionKey, stale: Mapping[bytes, bytes], delta: Delta) -> list[C
     return [commands.renew(_name(key), _proofs(key), stays)] if stays else []
 
 
-def touch(key: SessionKey, idle: int) -> Command[Outcome]:
+def touch(key: SessionKey, idle: int) -> Command[Result]:
     """Renew the expiry where that is due; ``idle`` counts where the record notes no other."""
     return commands.touch(
         _name(key),
@@ -107,14 +107,14 @@ def touch(key: SessionKey, idle: int) -> Command[Outcome]:
 
 
 def rotate(
-    key: SessionKey, fresh: SessionKey, reason: Reason, writer: str = ""
-) -> Command[Outcome]:
+    key: SessionKey, fresh: SessionKey, reason: Reason = Reason.LOGIN, writer: str = ""
+) -> Command[Result]:
     """Exchange the secret."""
     digest = tokens.digest(fresh, config().digest_keys[0])
     return commands.rotate(_name(key), _proofs(key), digest, now(), reason, writer)
 
 
-def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Outcome]:
+def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Result]:
     """Remove the record."""
     return commands.end(_name(key), _proofs(key), reason, writer)
 

@@ -26,6 +26,11 @@ class SyncPool:
         self._waiting = 0
         self._changed = threading.Condition()
 
+    @property
+    def connection_kwargs(self) -> dict[str, Any]:
+        """What a connection is made with."""
+        return dict(self._model.connection_kwargs)
+
     def get_connection(self) -> AbstractConnection:
         """Return a connection, which may have died since. Raises redis.ConnectionError."""
         try:
@@ -56,7 +61,7 @@ class SyncPool:
                     if self._made < self._model.max_connections:
                         return self._make()
                     if time.monotonic() >= deadline:
-                        raise redis.ConnectionError("No connection of the pool became free.")
+                        raise redis.ConnectionError("No connection available.")
                     self._changed.wait(deadline - time.monotonic())
             finally:
                 self._waiting -= 1

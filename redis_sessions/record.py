@@ -3,6 +3,7 @@
 Meta fields begin with NUL. All other fields are top-level session keys with signed values.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -10,6 +11,8 @@ from typing import Any
 
 from . import codec
 from .tokens import DIGEST_SIZE, among
+
+_NUMBER = re.compile(rb"[0-9]{1,18}")  # what the server can count with
 
 SUPERSEDED_FOR = 10  # seconds: requests that were under way while a login rotated the secret
 
@@ -47,10 +50,10 @@ class Record:
         try:
             return cls(
                 digest=fields.pop(b"\0k"),
-                created=int(fields.pop(b"\0c")),
-                version=int(fields.pop(b"\0v")),
-                expiry=int(fields.pop(b"\0x")),
-                idle=int(fields.pop(b"\0i")) if b"\0i" in fields else None,
+                created=_number(fields.pop(b"\0c")),
+                version=_number(fields.pop(b"\0v")),
+                expiry=_number(fields.pop(b"\0x")),
+                idle=_number(fields.pop(b"\0i")) if b"\0i" in fields else None,
                 previous=fields.pop(b"\0p", b""),
                 fields={name: stored for name, stored in fields.items() if name[:1] != b"\0"},
             )
@@ -63,8 +66,8 @@ class Record:
         """Tell what a secret is, given its digests under every key; compares in constant time."""
         if among(self.digest, digests):
             return Standing.CURRENT
-        rotated = self.previous[DIGEST_SIZE:]
-        recent = rotated.isdigit() and now < int(rotated) + SUPERSEDED_FOR
+        rotated = _NUMBER.fullmatch(self.previous, DIGEST_SIZE)
+        recent = rotated is not None and now < int(rotated.group()) + SUPERSEDED_FOR
         if recent and among(self.previous[:DIGEST_SIZE], digests):
             return Standing.SUPERSEDED
         return Standing.WRONG
@@ -87,3 +90,9 @@ class Record:
             if position:
                 stale[name] = stored
         return payloads, stale
+
+
+def _number(text: bytes) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return int(text)

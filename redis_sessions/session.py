@@ -101,17 +101,18 @@ class SessionStore(SessionLifecycle):
                 self._saved(plan, await self._arun(*plan.commands))
 
     def end_obsolete(self) -> None:
-        """End this session, which holds nothing, unless others have written to it since.
-
-        See is_obsolete(). Afterwards this object is as good as new, or holds what others wrote.
+        """End this session if it is_obsolete(), unless others have written to it since.
+        Afterwards this object is as good as new, or holds what others wrote.
         """
-        plan = self._plan_end()
-        self._obsolete_ended(plan, self._run(*plan.commands) if plan.commands else [])
+        if self.is_obsolete():
+            plan = self._plan_end()
+            self._obsolete_ended(plan, self._run(*plan.commands) if plan.commands else [])
 
     async def aend_obsolete(self) -> None:
         """See end_obsolete()."""
-        plan = self._plan_end()
-        self._obsolete_ended(plan, await self._arun(*plan.commands) if plan.commands else [])
+        if self.is_obsolete():
+            plan = self._plan_end()
+            self._obsolete_ended(plan, await self._arun(*plan.commands) if plan.commands else [])
 
     @property
     def is_saving(self) -> bool:
@@ -135,12 +136,13 @@ class SessionStore(SessionLifecycle):
     async def acycle_key(self) -> None:
         """See cycle_key()."""
         await self._aget_session()
-        key = self._rotatable()
-        if key is not None:
-            fresh = tokens.rotate_key(key)
-            if self._rotated(fresh, (await self._arun(self._rotate_command(key, fresh)))[0]):
-                return
-        await self.acreate()
+        async with self._lock:  # a save under way proves its right with the former secret
+            key = self._rotatable()
+            if key is not None:
+                fresh = tokens.rotate_key(key)
+                if self._rotated(fresh, (await self._arun(self._rotate_command(key, fresh)))[0]):
+                    return
+            await self.acreate()
 
     def exists(self, session_key: str | None) -> bool:
         """Tell whether this is the present key of a session."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from channels.sessions import CookieMiddleware as ChannelsCookieMiddleware
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from ..session import SessionStore
@@ -20,20 +21,6 @@ class CookieMiddleware(ChannelsCookieMiddleware):
         return await super().__call__(scope, receive, send)
 
 
-class _SavedSession:
-    """A session as Django's middleware sees it: saved already, and its cookie perhaps due."""
-
-    def __init__(self, session: SessionStore, *, modified: bool) -> None:
-        self._session = session
-        self.modified = modified
-
-    def save(self) -> None:
-        """Do nothing, which a running loop would not allow either."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)
-
-
 def session_headers(
     cookies: dict[str, str], session: SessionStore, *, is_written: bool
 ) -> list[tuple[bytes, bytes]]:
@@ -46,9 +33,13 @@ def session_headers(
 
     request, response = HttpRequest(), HttpResponse()
     request.COOKIES = cookies
-    saved = _SavedSession(session, modified=is_written or session.touched)
-    request.session = saved  # type: ignore[assignment]
-    response = SessionMiddleware(lambda request: response).process_response(request, response)
+    request.session = session
+    middleware = SessionMiddleware(lambda _: response)
+    due = is_written or session.touched or settings.SESSION_SAVE_EVERY_REQUEST
+    if due and not session.is_empty():
+        response = middleware.process_saved(request, response, session)
+    elif session.is_empty():
+        response = middleware.process_response(request, response)
     return [
         (b"set-cookie", morsel.OutputString().encode("latin-1"))
         for morsel in response.cookies.values()

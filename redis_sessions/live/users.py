@@ -52,13 +52,16 @@ async def claim(scope: Any) -> str:
 def _browser_keys(scope: Any) -> set[str | None]:
     """Return the session keys of which the page's browser holds one, None for none.
 
-    One came with the handshake. Others were sent to it since, with ``accept`` or by claims, and
-    whether they arrived is not known.
+    One came with the handshake, and was deleted with ``accept`` where it was of no session. Others
+    were sent to it since, with ``accept`` or by claims. Whether all that arrived is not known.
     """
-    presented = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
-    keys: set[str | None] = scope.setdefault(_BROWSER_KEYS, {presented})
-    if scope["session"].session_key is not None:
-        keys.add(scope["session"].session_key)
+    session, presented = scope["session"], scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+    is_known = session.id is not None and (presented or "").startswith(session.id)
+    keys: set[str | None] = scope.setdefault(
+        _BROWSER_KEYS, {presented} if is_known else {presented, None}
+    )
+    if session.session_key is not None:
+        keys.add(session.session_key)
     return keys
 
 

@@ -1,14 +1,14 @@
 -- End a session.
 -- KEYS[1] record
 -- ARGV[1] digests that prove the right, 16 bytes each  [2] reason  [3] who ends it
--- Returns 2; 0 where the record is gone already; -1 where the secret was rotated away.
+-- Returns {2}; {0} where the record is gone already; {-1} where the secret was rotated away.
 local stored = redis.call('HGET', KEYS[1], '\0k')
 if not stored then
-  return 0
+  return {0}
 end
 if #stored ~= 16 or not string.find(ARGV[1], stored, 1, true) then
-  return -1
+  return {-1}
 end
 redis.call('UNLINK', KEYS[1])
 redis.call('PUBLISH', KEYS[1], ARGV[2] .. ' ' .. ARGV[3])
-return 2
+return {2}

@@ -1,20 +1,20 @@
--- Write what changed of a session, and renew its expiry; or end it, if it has not changed elsewhere.
+-- Write what changed of a session, and renew its expiry; or end it, if nobody has written to it since.
 -- KEYS[1] record
--- ARGV[1] digests that prove the right, 16 bytes each, the present key's first
--- ARGV[2] now  [3] seconds to live  [4] seconds to live from creation at most
--- ARGV[5] idle seconds or ''  [6] seconds to live while no data is held, or ''
--- ARGV[7] 1: drop every other field  [8] the version at which to end the session instead, or ''
--- ARGV[9] who writes  [10] last index of the fields to set
--- ARGV[11...] field, value, ... and then fields to delete
--- Returns {1, version}; {2, 0} where it ended it; {0, 0} where the record is gone;
--- {-1, 0} where the secret was rotated away.
+-- ARGV[1] digests that prove the right, 16 bytes each, the present key's first  [2] now
+-- ARGV[3] seconds to live  [4] seconds to live from creation at most
+-- ARGV[5] idle seconds; '' for the default; 'keep' for what the record has noted
+-- ARGV[6] seconds to live while no data is held, or ''  [7] 1: drop every other field
+-- ARGV[8] the version at which to end the session instead, or ''  [9] who writes
+-- ARGV[10] last index of the fields to set  [11...] field, value, ..., then fields to delete
+-- Returns {1, version, expiry}; {2} where it ended it; {0} where the record is gone; {-1} where the
+-- secret was rotated away.
 local key, digests, now, last = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[10])
-local stored = redis.call('HMGET', key, '\0k', '\0c', '\0v')
-if not stored[1] then return {0, 0} end
-if #stored[1] ~= 16 or not string.find(digests, stored[1], 1, true) then return {-1, 0} end
+local stored = redis.call('HMGET', key, '\0k', '\0c', '\0v', '\0i', '\0x')
+if not stored[1] then return {0} end
+if #stored[1] ~= 16 or not string.find(digests, stored[1], 1, true) then return {-1} end
 if stored[3] == ARGV[8] then
   redis.call('PUBLISH', key, 'emptied ' .. ARGV[9])
-  return {1 + redis.call('UNLINK', key), 0}
+  return {1 + redis.call('UNLINK', key)}
 end
 if ARGV[7] == '1' then
   for _, field in ipairs(redis.call('HKEYS', key)) do
@@ -24,6 +24,10 @@ end
 for i = 11, last, 1000 do redis.call('HSET', key, unpack(ARGV, i, math.min(i + 999, last))) end
 for i = last + 1, #ARGV do redis.call('HDEL', key, ARGV[i]) end
 local age, idle = tonumber(ARGV[3]), ARGV[5]
+if idle == 'keep' then
+  idle = stored[4] or ''
+  if idle == '0' then age = tonumber(stored[5]) - now elseif idle ~= '' then age = tonumber(idle) end
+end
 if ARGV[6] ~= '' then
   local held = false
   for _, field in ipairs(redis.call('HKEYS', key)) do held = held or string.byte(field) ~= 0 end
@@ -35,4 +39,4 @@ if idle == '' then redis.call('HDEL', key, '\0i') else redis.call('HSET', key, '
 local version = redis.call('HINCRBY', key, '\0v', 1)
 redis.call('EXPIREAT', key, expiry)
 redis.call('PUBLISH', key, 'saved ' .. ARGV[9])
-return {1, version}
+return {1, version, expiry}

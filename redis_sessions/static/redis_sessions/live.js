@@ -31,8 +31,8 @@
    A claim is a message {"session_claim": "..."} and nothing else. */
 {
   const CODES = {
-    UNAVAILABLE: 1013, ENDED: 4400, LOGGED_OUT: 4401, EXPIRED: 4402, REVOKED: 4403,
-    REPLACED: 4404, LOGGED_IN: 4405, RENEWED: 4406,
+    ENDED: 4400, LOGGED_OUT: 4401, EXPIRED: 4402, REVOKED: 4403, REPLACED: 4404,
+    LOGGED_IN: 4405, RENEWED: 4406, UNAVAILABLE: 4503,
   };
   const AT_ONCE = new Set(["ENDED", "LOGGED_IN", "RENEWED"]);
   const OVER = new Set(["LOGGED_OUT", "EXPIRED", "REVOKED", "REPLACED"]);
