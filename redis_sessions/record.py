@@ -12,7 +12,7 @@ from typing import Any
 from . import codec
 from .tokens import DIGEST_SIZE, among
 
-_NUMBER = re.compile(rb"[0-9]{1,18}")  # what the server can count with
+_NUMBER = re.compile(rb"-?[0-9]{1,18}")  # what the server can count with
 
 SUPERSEDED_FOR = 10  # seconds: requests that were under way while a login rotated the secret
 

@@ -13,7 +13,6 @@ from redis_sessions import connections
 from redis_sessions.session import SessionStore
 from tests.servers import BINARIES, Server, binary
 
-
 pytest_plugins = ["redis_sessions.testing"]
 
 

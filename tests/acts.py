@@ -1,0 +1,81 @@
+"""What processes do to a session at the same moment: each prepares, yields, and acts then."""
+
+from collections.abc import Generator
+
+from redis_sessions.session import SessionStore
+from tests.processes import Do
+
+SAVES = 250  # of each process that saves many
+
+Steps = Generator[None, None, str]  # ends with the session's key, or with what was read
+
+
+def saves_many(do: Do, key: str, *, process: int) -> Steps:
+    sessions = [SessionStore(key) for _ in range(SAVES)]
+    for number, session in enumerate(sessions):
+        do(session.update, {f"{process}.{number}": number})
+    yield
+    for session in sessions:
+        do(session.save)
+    return key
+
+
+def saves(do: Do, key: str) -> Steps:
+    session = SessionStore(key)
+    do(session.update, {"late": 1})
+    yield
+    do(session.save)
+    return key
+
+
+def saves_what_it_emptied(do: Do, key: str) -> Steps:
+    session = SessionStore(key)
+    do(session.update, {"basket": []})
+    yield
+    do(session.save)
+    return key
+
+
+def suppresses(do: Do, key: str) -> Steps:
+    session = SessionStore(key)
+    do(session.get, "basket")
+    yield
+    do(session.end_obsolete)
+    return key
+
+
+def suppresses_what_it_emptied(do: Do, key: str) -> Steps:
+    session = SessionStore(key)
+    do(session.update, {"basket": []})
+    yield
+    do(session.end_obsolete)
+    return key
+
+
+def ends(do: Do, key: str) -> Steps:
+    session = SessionStore(key)
+    yield
+    do(session.delete)
+    return key
+
+
+def rotates(do: Do, key: str) -> Steps:
+    session = SessionStore(key)
+    do(session.get, "basket")
+    yield
+    do(session.cycle_key)
+    return session.session_key
+
+
+def writes_both(do: Do, key: str) -> Steps:
+    session = SessionStore(key)
+    do(session.update, {"a": 1, "b": 1})
+    yield
+    do(session.save)
+    return key
+
+
+def reads_both(do: Do, key: str) -> Steps:
+    session = SessionStore(key)
+    yield
+    return f"{do(session.get, 'a')} {do(session.get, 'b')}"

@@ -1,0 +1,1 @@
+"""Live sessions: one session for a browser's pages and its sockets."""

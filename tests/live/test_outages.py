@@ -1,0 +1,138 @@
+"""A server that is away: at connect, later, and for good."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from channels.generic.http import AsyncHttpConsumer
+from channels.testing import HttpCommunicator
+
+from redis_sessions.live import CloseCode, LiveSessionMiddlewareStack
+from redis_sessions.live import socket as live_socket
+from tests.consumers import Told, ToldSync
+from tests.live.outages import Fickle, waits
+from tests.live.visitors import Socket, Visitor, until
+
+KINDS = pytest.mark.parametrize("consumer", [Told, ToldSync])
+
+
+async def test_a_socket_opened_meanwhile_is_told_to_come_later(
+    fickle: Fickle, known: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    fickle.go()
+    started = []
+
+    class Consumer(Told):
+        async def connect(self) -> None:
+            started.append(True)
+
+    async with known.socket(Consumer) as socket:
+        message = await socket.receive_output()
+        assert (message["type"], message["code"]) == ("websocket.close", CloseCode.UNAVAILABLE)
+        assert socket.set_cookies == []
+        await socket.wait()
+    assert started == []
+    assert "session server" in caplog.text
+
+
+async def test_somebody_without_a_session_connects_meanwhile(fickle: Fickle) -> None:
+    fickle.go()
+    async with Visitor().socket(Told) as socket:
+        assert await socket.ask("get") == {}
+
+
+async def test_an_http_consumer_answers_503_meanwhile(fickle: Fickle, known: Visitor) -> None:
+    fickle.go()
+    application = LiveSessionMiddlewareStack(AsyncHttpConsumer.as_asgi())
+    page = HttpCommunicator(application, "GET", "/", headers=known.cookie_headers())
+    response = await page.get_response(timeout=5)
+    assert (response["status"], response["body"]) == (503, b"")
+    assert response["headers"] == [(b"retry-after", b"5")]
+    await page.wait()
+
+
+@KINDS
+async def test_changes_wait_until_the_server_is_back(
+    fickle: Fickle, known: Visitor, consumer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with known.socket(consumer) as socket:
+        fickle.go()
+        await socket.tell("set", name="Grace")
+        await until(lambda: waits(caplog))
+        await socket.tell("append", value=2)
+        fickle.come_back()
+        await until(lambda: known.stored() == {"name": "Grace", "list": [1, 2]})
+        assert await socket.ask("get") == {"name": "Grace", "list": [1, 2]}
+
+
+@KINDS
+async def test_a_frame_that_is_held_meanwhile_arrives_after_the_save(
+    fickle: Fickle, known: Visitor, consumer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with known.socket(consumer) as socket:
+        fickle.go()
+        await socket.tell("set_and_answer", name="Grace")
+        await until(lambda: waits(caplog))
+        assert socket.output_queue.empty()
+        fickle.come_back()
+        assert await socket.receive_json_from() == "done"
+        assert known.stored()["name"] == "Grace"
+
+
+async def test_a_frame_of_a_consumer_that_changed_nothing_is_not_held(
+    fickle: Fickle, known: Visitor
+) -> None:
+    async with known.socket(Told) as socket:
+        fickle.go()
+        assert (await socket.ask("get"))["name"] == "Ada"
+
+
+async def test_what_waits_when_the_client_leaves_is_lost_and_logged(
+    fickle: Fickle, known: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with known.socket(Told) as socket:
+        fickle.go()
+        await socket.tell("set", name="Grace")
+        await until(lambda: waits(caplog))
+    assert "The last changes of session" in caplog.text
+    fickle.come_back()
+    assert known.stored() == {"name": "Ada", "list": [1]}
+
+
+async def test_a_client_that_leaves_right_after_the_server_came_back_loses_nothing(
+    fickle: Fickle, known: Visitor, caplog: pytest.LogCaptureFixture, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(live_socket, "_PAUSE", 3600)
+    async with known.socket(Told) as socket:
+        fickle.go()
+        await socket.tell("set", name="Grace")
+        await until(lambda: waits(caplog))
+        fickle.come_back()
+    assert known.stored()["name"] == "Grace"
+
+
+async def test_many_sockets_wait_and_lose_nothing(
+    fickle: Fickle, known: Visitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    sockets: list[Socket] = [known.socket(Told) for _ in range(20)]
+    await asyncio.gather(*(socket.__aenter__() for socket in sockets))
+    fickle.go()
+    for number, socket in enumerate(sockets):
+        await socket.tell("set", **{f"key{number}": number})
+    await until(lambda: waits(caplog))
+    fickle.come_back()
+    await asyncio.gather(*(socket.ask("get") for socket in sockets))
+    expected = {f"key{number}": number for number in range(20)}
+    await until(lambda: known.stored() == {"name": "Ada", "list": [1], **expected})
+    await asyncio.gather(*(socket.leave() for socket in sockets))
+
+
+async def test_a_server_that_lost_everything_closes_the_sockets_that_write(
+    fickle: Fickle, known: Visitor
+) -> None:
+    async with known.socket(Told) as socket:
+        fickle.kill()
+        fickle.come_back()
+        await socket.tell("set", name="Grace")
+        assert (await socket.receive_output())["code"] == CloseCode.SESSION_ENDED
+        await socket.wait()
