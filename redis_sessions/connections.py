@@ -19,9 +19,7 @@ from django.utils.module_loading import import_string
 from django_redis.cache import RedisCache
 from django_redis.pool import get_connection_factory
 
-from .pools import SyncPool
-
-AsyncPool = redis.asyncio.BlockingConnectionPool
+from .pools import AsyncPool, SyncPool
 
 # What sessions need where the site says nothing. redis-py's own: 5 s, no health check, RESP 3.
 DEFAULTS = {

@@ -18,7 +18,7 @@ from redis import exceptions as errors
 from . import connections
 from .commands import Command
 from .exceptions import SessionStoreUnavailable
-from .pools import SyncPool
+from .pools import AsyncPool, SyncPool
 
 Words = tuple[Any, ...]
 
@@ -120,7 +120,7 @@ def _send(pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
         pool.release(connection)
 
 
-async def _asend(pool: connections.AsyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
+async def _asend(pool: AsyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
     connection = await pool.get_connection()
     try:
         replies = await _aexchange(connection, [_words(command) for command in commands])
@@ -129,11 +129,15 @@ async def _asend(pool: connections.AsyncPool, commands: Sequence[Command[Any]]) 
             again = await _aexchange(connection, list(unknown.values()))
             replies = _merged(replies, unknown, again)
         return replies
+    except errors.ConnectionError:
+        await connection.disconnect(nowait=True)
+        await pool.disconnect()  # see _send()
+        raise
     except BaseException:
         await connection.disconnect(nowait=True)
         raise
     finally:
-        await pool.release(connection)
+        pool.release(connection)
 
 
 def _exchange(connection: redis.connection.AbstractConnection, batch: list[Words]) -> list[Any]:
