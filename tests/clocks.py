@@ -19,19 +19,19 @@ def later(seconds: float) -> time_machine.travel:
 
 def life(client: redis.Redis, session: SessionStore) -> int:
     """Return the seconds that the record lives, by the server's clock and by its own note alike."""
-    ttl, noted = client.ttl(record_of(session)), client.hget(record_of(session), "\0x")
-    assert abs(int(noted) - client.time()[0] - ttl) <= 1
-    return ttl
+    expiry = client.expiretime(record_of(session))
+    assert int(client.hget(record_of(session), "\0x")) == expiry
+    return expiry - client.time()[0]
 
 
 class About:
     """Equals a life of so many seconds, less a little that the test itself takes."""
 
-    def __init__(self, seconds: int, less: int = 20) -> None:
-        self.seconds, self.less = seconds, less
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, int) and self.seconds - self.less <= other <= self.seconds + 1
+        return isinstance(other, int) and self.seconds - 20 <= other <= self.seconds + 1
 
     def __hash__(self) -> int:
         return hash(self.seconds)

@@ -31,7 +31,7 @@ class Processes:
 
     def __init__(self, number: int) -> None:
         context = multiprocessing.get_context("spawn")
-        barriers = {parties: context.Barrier(parties, timeout=30) for parties in (2, number)}
+        barriers = {parties: context.Barrier(parties, timeout=60) for parties in (2, number)}
         self.number = number
         self._pool = ProcessPoolExecutor(
             number, mp_context=context, initializer=_begin, initargs=[barriers]

@@ -91,7 +91,7 @@ class Proxy:
             for key in ready:
                 if key.fileobj is self._listening:
                     self._accept()
-                elif key.fd in self._selector.get_map():  # its link may have been closed just now
+                elif self._selector.get_map().get(key.fd) is key:  # its link may be closed by now
                     self._carry(key.data, key.fileobj)
 
     def _accept(self) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from django.core.signing import JSONSerializer
-from hypothesis import assume, given
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from redis_sessions import codec
+from tests.properties import given
 from tests.serializers import CountingSerializer, PickleSerializer, SaltedSerializer
 
 JSON = JSONSerializer()

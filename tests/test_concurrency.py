@@ -9,6 +9,7 @@ import pytest
 from redis_sessions.exceptions import SessionRotated
 from redis_sessions.session import SessionStore
 from tests import acts
+from tests.caches import patient_caches
 from tests.processes import Processes
 
 ROUNDS = 60
@@ -18,6 +19,11 @@ ROUNDS = 60
 def processes() -> Iterator[Processes]:
     with Processes(4) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def patience(settings: Any) -> None:
+    settings.CACHES = patient_caches()
 
 
 @pytest.fixture(params=["sync", "async"])

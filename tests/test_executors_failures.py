@@ -208,5 +208,5 @@ async def test_tasks_wait_for_a_free_connection_no_longer_than_the_pool_says(
     taken = await pool.get_connection()
     with unavailable("No connection available"):
         await SessionStore().asave()
-    await pool.release(taken)
+    pool.release(taken)
     await SessionStore().asave()

@@ -6,11 +6,12 @@ import string
 from collections import Counter
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from redis_sessions import tokens
 from redis_sessions.tokens import SessionKey
+from tests.properties import given
 
 ALPHABET = string.digits + string.ascii_lowercase
 KEY = SessionKey("0123456789abcd", "abcdefghijklmnopqrstuvwxyz")

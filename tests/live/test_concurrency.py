@@ -112,8 +112,9 @@ async def test_a_sync_consumer_may_change_the_session_while_the_loop_saves_it(
     settings.SESSION_SERIALIZER = "tests.live.test_concurrency.Gated"
     async with known.socket(Consumer) as socket:
         await socket.ask("get")
-        redis_client.client_pause(100)  # the save ends when the next frame is being handled
+        redis_client.client_pause(100)  # the first save ends when the third frame is being handled
         await socket.tell("set", name="Grace")
+        await socket.tell("set", more=2)
         await socket.tell("change_meanwhile")
         assert await socket.receive_json_from() == "done"
-    assert known.stored() == {"name": "Grace", "list": [1], "new": 1}
+    assert known.stored() == {"name": "Grace", "list": [1], "more": 2, "new": 1}

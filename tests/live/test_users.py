@@ -10,7 +10,6 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model, user_logged_in, user_logged_out
 from django.contrib.auth.backends import ModelBackend
 
-from redis_sessions import executors, operations
 from redis_sessions.live import CloseCode, login, logout
 from redis_sessions.session import SessionStore
 from tests.doors import BACKEND, Door, DoorInAThread, Guest, closed
@@ -288,16 +287,3 @@ async def test_a_socket_with_the_key_before_a_login_is_told_to_connect_again(doo
         await socket.ask("login", name="ada")
         async with guest.door(door) as late:  # the page has not got the new cookie yet
             assert await closed(late) == LOGGED_IN
-
-
-async def test_what_was_read_before_the_last_save_is_older_though_others_wrote_too() -> None:
-    mine = SessionStore()
-    await mine.aset("a", 1)
-    await mine.asave()
-    theirs = SessionStore(mine.session_key)
-    await theirs.aset("b", 2)
-    await theirs.asave()
-    [read] = await executors.arun("sessions", operations.peek(mine.id))
-    await mine.aset("a", 3)
-    await mine.asave()
-    assert mine.is_older(read)
