@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,20 @@ pytest_plugins = ["redis_sessions.testing"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--server", choices=BINARIES, default="valkey", help="which server to run on")
+
+
+_SLOW = {"client", "example", "test_benchmarks.py", "test_django_suites.py", "test_packaging.py"}
+_BROWSER = {"client", "example"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = Path(__file__).parent
+    for item in items:
+        part = item.path.relative_to(folder).parts[0]
+        if part in _SLOW:
+            item.add_marker(pytest.mark.slow)
+        if part in _BROWSER:
+            item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture(scope="session", autouse=True)

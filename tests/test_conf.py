@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from redis_sessions.conf import Config, config
+from redis_sessions.live import CloseCode
 from redis_sessions.obsolete import is_obsolete
 from redis_sessions.tokens import derive_key
 
@@ -23,6 +24,8 @@ def test_every_setting_has_a_default() -> None:
         "TOUCH_INTERVAL": 60,
         "EMPTY_AGE": 180,
         "OBSOLETE": "redis_sessions.obsolete.is_obsolete",
+        "REVALIDATE": 30,
+        "CLOSE_CODES": {},
     }
 
 
@@ -80,6 +83,12 @@ def test_the_test_for_obsolete_sessions_is_imported(settings) -> None:
     assert config().is_obsolete is never
 
 
+def test_a_close_code_that_a_site_renumbers_is_sent_as_that_number(settings) -> None:
+    settings.REDIS_SESSIONS = {"CLOSE_CODES": {"LOGGED_OUT": 4999}}
+    assert CloseCode.LOGGED_OUT.number == 4999
+    assert CloseCode.RENEWED.number == CloseCode.RENEWED
+
+
 @pytest.mark.parametrize("secret", ["text", b"text"])
 def test_keys_are_derived_from_the_secret_key_and_then_the_fallbacks(settings, secret) -> None:
     settings.SECRET_KEY = secret
@@ -87,6 +96,7 @@ def test_keys_are_derived_from_the_secret_key_and_then_the_fallbacks(settings, s
     secrets = (b"text", b"older", b"oldest")
     assert config().digest_keys == tuple(derive_key(key, b"digest") for key in secrets)
     assert config().signing_keys == tuple(derive_key(key, b"signature") for key in secrets)
+    assert config().claim_keys == tuple(derive_key(key, b"claim") for key in secrets)
 
 
 def test_a_change_of_the_secret_key_or_its_fallbacks_changes_the_keys(settings) -> None:

@@ -9,14 +9,17 @@ from typing import Any, get_type_hints
 
 import pytest
 import redis
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.utils.module_loading import import_string
 
 import redis_sessions
-from redis_sessions import codec, connections, exceptions
+from redis_sessions import claims, codec, connections, exceptions, executors
 from redis_sessions.conf import Config
-from redis_sessions.live import CloseCode
+from redis_sessions.live import CloseCode, LiveSessionMiddlewareStack, SessionEventsMixin
+from redis_sessions.reasons import Reason
 from redis_sessions.session import SessionStore
+from redis_sessions.testing import connected
 from tests.caches import caches
 from tests.conftest import Do, record_of
 from tests.documents import DOCS, PAGES, README, ROOT, TEXTS, literals, name_of, table
@@ -51,7 +54,8 @@ def test_the_settings_are_listed_with_their_types_and_defaults() -> None:
         for name, kind, default, _ in table(SETTINGS, "Name")
     ]
     assert listed == [
-        (field.name, _type_name(hints[field.name]), field.default) for field in fields(Config)
+        (field.name, _type_name(hints[field.name]), getattr(Config(), field.name))
+        for field in fields(Config)
     ]
 
 
@@ -85,10 +89,10 @@ def test_a_check_that_is_mentioned_exists(path: Path) -> None:
 
 def test_the_codes_that_close_sockets_are_listed() -> None:
     rows = table(WEBSOCKETS, "Code")
-    listed = {literals(name)[0]: int(*literals(code)) for code, name, _ in rows}
+    listed = {literals(name)[0]: int(*literals(code)) for code, name, *_ in rows}
     assert listed == {code.name: code.value for code in CloseCode}
     mentioned = re.findall(r"\b(?:1\d{3}|4\d{3})\b", WEBSOCKETS.read_text("utf-8"))
-    assert {int(code) for code in mentioned} <= set(CloseCode) | {1000, 4000}  # pauses, in a script
+    assert {int(code) for code in mentioned} <= set(CloseCode)
 
 
 def test_the_fields_of_a_record_are_listed() -> None:
@@ -109,6 +113,13 @@ def test_the_scripts_are_listed() -> None:
     assert sorted(listed) == sorted(path.stem for path in PACKAGE.glob("scripts/*.lua"))
 
 
+def test_the_words_that_are_published_are_listed() -> None:
+    listed = {name for row in table(STORAGE, "Word") for name in literals(row[0])}
+    published = set(re.findall(r"PUBLISH', \w+, '(\w+) '", lua().replace("KEYS[1]", "key")))
+    assert "saved" in published
+    assert listed == published | {reason.value for reason in Reason}
+
+
 def _acl() -> list[str]:
     return re.findall(r"ACL SETUSER .*", STORAGE.read_text("utf-8"))[0].split()
 
@@ -116,6 +127,8 @@ def _acl() -> list[str]:
 def test_the_commands_that_a_user_needs_are_listed() -> None:
     sent = set(re.findall(r"redis\.call\('([A-Z]+)'", lua()))
     sent |= set(re.findall(r'Command\(\("([A-Z]+)"', source("commands.py"))) - {"INFO"}
+    sent |= set(re.findall(r'\(\("([A-Z]+)",', source("listeners.py")))
+    assert {"SUBSCRIBE", "GETDEL", "PUBLISH"} <= sent
     allowed = {word[1:].upper() for word in _acl() if word.startswith("+")}
     assert allowed == sent | {"EVALSHA", "EVAL", "PING"}
 
@@ -141,6 +154,36 @@ def test_the_user_of_the_acl_can_do_all_that_a_session_does(
             assert client.ping()  # as redis-py does on a connection that was idle
     finally:
         redis_client.execute_command("ACL", "DELUSER", "web")
+
+
+async def test_the_user_of_the_acl_can_do_all_that_a_socket_does(
+    server: Server, redis_client: redis.Redis, settings: Any
+) -> None:
+    redis_client.execute_command(*_acl())
+    try:
+        settings.CACHES = caches(f"redis://web:secret@127.0.0.1:{server.port}/0")
+        session = SessionStore()
+        await session.aset("name", "Ada")
+        await session.asave()
+        application = LiveSessionMiddlewareStack(Telling.as_asgi())
+        cookie = f"{settings.SESSION_COOKIE_NAME}={session.session_key}".encode()
+        async with connected(application, "/", headers=[(b"cookie", cookie)]) as socket:
+            await session.aset("name", "Grace")
+            await session.asave()
+            assert await socket.receive_json_from() == ["name"]
+        claim, command = claims.make(session.key, [None])
+        await executors.arun("sessions", command)
+        (stored,) = await executors.arun("sessions", claims.take(claim))
+        assert claims.open_(claim, stored, None) == session.session_key
+    finally:
+        redis_client.execute_command("ACL", "DELUSER", "web")
+
+
+class Telling(SessionEventsMixin, AsyncJsonWebsocketConsumer):
+    """Tells its client what was changed elsewhere."""
+
+    async def session_changed(self, event: dict[str, Any]) -> None:
+        await self.send_json(event["keys"])
 
 
 def test_the_record_that_is_shown_is_what_the_engine_stores(redis_client: redis.Redis) -> None:

@@ -12,10 +12,10 @@ import redis_sessions
 
 PACKAGE = Path(redis_sessions.__file__).parent
 LAYERS = [
-    {"exceptions", "tokens", "codec", "data", "record", "scripts", "commands"},
-    {"connections", "executors"},
-    {"conf", "operations", "obsolete", "lifecycle", "session"},
-    {"apps", "checks", "live", "middleware", "testing"},
+    {"exceptions", "reasons", "tokens", "codec", "data", "record", "scripts", "commands"},
+    {"connections", "executors", "listeners", "pools"},
+    {"conf", "operations", "obsolete", "content", "expiry", "lifecycle", "session", "claims"},
+    {"apps", "checks", "live", "middleware", "testing", "urls", "views"},
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
@@ -26,12 +26,13 @@ IO_AND_SETTINGS = {"asyncio", "channels", "django_redis", "redis", "socket", "th
 ALLOWED = {"exceptions": {"django.contrib"}}
 
 COMMAND = re.compile(
-    r"^(?:[HSZ]?(?:GET|SET|DEL|SCAN)(?:ALL|EX|NX)?|HM[GS]ET|HINCRBY|P?EXPIRE(?:AT)?|P?TTL|EXISTS"
-    r"|UNLINK|[SP]?(?:UN)?SUBSCRIBE|S?PUBLISH|EVAL(?:SHA)?(?:_RO)?|SCRIPT|INFO|MULTI|EXEC|WATCH)$"
+    r"^(?:[HSZ]?(?:GET|SET|DEL|SCAN)(?:ALL|DEL|EX|NX)?|HM[GS]ET|HINCRBY|P?EXPIRE(?:AT)?|P?TTL|EXISTS"
+    r"|UNLINK|[SP]?(?:UN)?SUBSCRIBE|S?PUBLISH|EVAL(?:SHA)?(?:_RO)?|SCRIPT|INFO|PING|MULTI|EXEC|WATCH)$"
 )
 METHOD = re.compile(r"^(?:h(?:m?get|m?set|getall|del|incrby)|expire(?:at)?|unlink|s?publish|eval)$")
 KEY_FORMAT = re.compile(r":\{|\}:|^session:|%s:%s")
-EVAL = {"EVALSHA", "EVAL"}  # how a script runs is the executor's matter
+# How a script runs is the executor's matter, how to listen to a channel the listener's.
+THEIRS = {"executors": {"EVALSHA", "EVAL"}, "listeners": {"SUBSCRIBE", "UNSUBSCRIBE", "PING"}}
 
 
 def top(path: Path) -> str:
@@ -111,9 +112,9 @@ def test_the_pure_layer_asks_no_clock(path: Path) -> None:
     assert not {name.split(".")[0] for name in imported(path)} & {"time", "datetime"}
 
 
-def test_only_connections_executors_and_checks_import_redis_py() -> None:
+def test_only_the_io_layer_and_the_checks_import_redis_py() -> None:
     users = {top(path) for path in MODULES for name in imported(path) if _is_client(name)}
-    assert users <= {"connections", "executors", "checks"}
+    assert users <= LAYERS[1] | {"checks"}
 
 
 def _is_client(name: str) -> bool:
@@ -130,7 +131,7 @@ def test_names_of_redis_commands_live_in_commands_and_scripts(path: Path) -> Non
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     }
-    assert named - (EVAL if top(path) == "executors" else set()) == set()
+    assert named - THEIRS.get(top(path), set()) == set()
     assert {name for name in called if METHOD.match(name)} == set()
 
 
@@ -142,8 +143,11 @@ def test_formats_of_redis_keys_live_in_commands(path: Path) -> None:
 
 def test_the_names_and_formats_that_are_looked_for_are_found_where_they_belong() -> None:
     commands = list(strings(PACKAGE / "commands.py"))
-    assert {"HGETALL", "HGET"} <= {text for text in commands if COMMAND.match(text)}
+    assert {"HGETALL", "HGET", "SET", "GETDEL"} <= {text for text in commands if COMMAND.match(text)}
     assert any(KEY_FORMAT.search(text) for text in commands)
+    for name, words in THEIRS.items():
+        texts = list(strings(PACKAGE / f"{name}.py"))
+        assert words == {text for text in texts if COMMAND.match(text)}
 
 
 def _methods(class_name: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
