@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from . import operations
-from .commands import KEEP, Command, Result
+from .commands import FOREVER, KEEP, Command, Result
 from .conf import config
 from .content import SessionContent
 from .data import Delta, SessionData
@@ -32,7 +32,7 @@ class SessionExpiry(SessionContent):
     def _ages(self) -> tuple[int, int | None]:
         """Return the seconds to live, and the idle time to note where it is not the default."""
         expiry = self.get("_session_expiry")
-        age = int(self.get_expiry_age(expiry=expiry))
+        age = min(int(self.get_expiry_age(expiry=expiry)), FOREVER)
         if not expiry:
             return age, None
         return age, 0 if isinstance(expiry, datetime | str) else age

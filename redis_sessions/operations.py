@@ -121,7 +121,7 @@ def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Co
 
 def standing(key: SessionKey, record: Record | None) -> Standing:
     """Tell what the key is to the record that was read under its id."""
-    if record is None or record.expiry <= now():
+    if record is None or min(record.expiry, record.created + absolute_age()) <= now():
         return Standing.WRONG
     return record.standing(_digests(key), now())
 

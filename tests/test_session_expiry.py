@@ -138,10 +138,20 @@ def test_the_absolute_age_counts_from_the_creation(do: Do, stored, settings, red
     assert life(redis_client, session) == About(HOUR)
 
 
+def test_an_absolute_age_that_was_lowered_counts_at_once(
+    do: Do, stored, settings, redis_client
+) -> None:
+    session = stored(name="Ada")
+    redis_client.hincrby(record_of(session), "\0c", -HOUR)
+    settings.REDIS_SESSIONS = {"ABSOLUTE_AGE": HOUR}
+    assert do(again(session).get, "name") is None
+
+
 def test_a_save_past_an_absolute_age_that_was_lowered_ends_the_session(
     do: Do, stored, settings, redis_client
 ) -> None:
     session = again(stored(name="Ada"))
+    assert do(session.get, "name") == "Ada"
     redis_client.hincrby(record_of(session), "\0c", -HOUR)
     settings.REDIS_SESSIONS = {"ABSOLUTE_AGE": HOUR}
     do(session.update, {"name": "Eve"})
