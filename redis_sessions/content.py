@@ -48,6 +48,8 @@ class SessionContent(SessionBase):
         """Remove all data; saving that removes also what others have written meanwhile."""
         super().clear()
         self._session_cache = self._new_data(replaces=True)
+        if self.on_use is not None:
+            self.on_use()
 
     def is_empty(self) -> bool:
         """Tell whether there is neither a key that could be one nor data. No I/O."""

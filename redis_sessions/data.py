@@ -120,7 +120,7 @@ class SessionData(MutableMapping[Any, Any]):
             codec.field_name(key): (
                 self._payloads[key] if value is _PENDING else self._encode(key, value)
             )
-            for key, value in self._values.items()
+            for key, value in list(self._values.items())
         }
         return Delta(changed, [], True, dict(self._assigned))
 
@@ -175,7 +175,7 @@ class SessionData(MutableMapping[Any, Any]):
 
     def _changes(self) -> Iterator[tuple[Any, bytes]]:
         """Yield key and payload of what was assigned, and of mutable values that differ now."""
-        for key, value in self._values.items():
+        for key, value in list(self._values.items()):  # a consumer's thread may add keys
             if key in self._assigned:
                 yield key, self._encode(key, value)
             elif value is not _PENDING and type(value) not in _IMMUTABLE:
@@ -201,7 +201,7 @@ class SessionData(MutableMapping[Any, Any]):
     def _removed(self) -> list[bytes]:
         if len(self._payloads) == 0:
             return []
-        kept = {codec.key_text(key) for key in self._values} | self._undecodable
+        kept = {codec.key_text(key) for key in list(self._values)} | self._undecodable
         return [key.encode() for key in self._payloads if key not in kept]
 
     def _encode(self, key: Any, value: Any) -> bytes:

@@ -42,6 +42,7 @@ class SessionLifecycle(SessionExpiry):
     _ended = False
     _emptied = False  # ended by a save that had nothing left to keep
     _version: int | None = None
+    written = 0  # the version that this object's last write made, whoever else wrote before it
     _stale: Mapping[bytes, bytes] = {}
 
     # Load
@@ -82,17 +83,20 @@ class SessionLifecycle(SessionExpiry):
 
     def is_older(self, record: Record) -> bool:
         """Tell whether a record was read before what this object knows of it."""
-        return record.version < (self._version or 0)
+        return record.version < max(self.written, self._version or 0)
 
     def refresh(self, record: Record) -> set[str]:
         """Take in a newer state of the record, under the changes made here; return what differs.
 
-        Raises Unreadable.
+        Raises Unreadable, TypeError; then nothing was taken in.
         """
-        payloads, self._stale = record.unseal(self.id or "", config().signing_keys)
-        self._created_at, self._version = record.created, record.version
+        modified = self.modified  # what was changed in place is compared to the old state
+        payloads, stale = record.unseal(self.id or "", config().signing_keys)
+        changed = self._at_hand().rebase(payloads)
+        self.modified, self._stale = modified, stale
+        self._created_at, self._version, self.written = record.created, record.version, 0
         self._expiry, self._idle = record.expiry, record.idle
-        return self._at_hand().rebase(payloads)
+        return changed
 
     # Create
 
@@ -174,6 +178,7 @@ class SessionLifecycle(SessionExpiry):
 
     def _advance(self, result: Result, *, knows_all: bool = False) -> None:
         """Take in a new version, unless others wrote in between: what they wrote is not known."""
+        self.written = result.version
         if knows_all or result.version == (self._version or 0) + 1:
             self._version = result.version
 

@@ -119,6 +119,11 @@ class SessionStore(SessionLifecycle):
         """Whether asave() is under way."""
         return self._lock.locked()
 
+    async def saved(self) -> None:
+        """Wait for an asave() that is under way."""
+        async with self._lock:
+            pass
+
     @cached_property
     def _lock(self) -> asyncio.Lock:
         return asyncio.Lock()

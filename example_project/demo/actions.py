@@ -4,7 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from django import forms
+from django.contrib.auth import aauthenticate
 from django.contrib.sessions.backends.base import SessionBase
+
+WRONG_LOGIN = "No user has this name and password."
 
 
 class NameForm(forms.Form):
@@ -56,6 +59,12 @@ async def perform(action: str, session: SessionBase, values: Any) -> str | None:
         return " ".join(f"{field.title()}: {' '.join(text)}" for field, text in form.errors.items())
     await change(session, **form.cleaned_data)
     return None
+
+
+async def authenticated(values: Any) -> Any:
+    """Return the user whose name and password a form or a frame holds, or None."""
+    given = {name: str(values.get(name, "")) for name in ("username", "password")}
+    return await aauthenticate(**given)
 
 
 async def shown(session: SessionBase, user: Any) -> dict[str, Any]:

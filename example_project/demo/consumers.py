@@ -4,23 +4,23 @@ from typing import Any
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
-from .actions import ACTIONS, perform, shown
+from redis_sessions.live import SessionEventsMixin, claim, login, logout
+
+from .actions import ACTIONS, WRONG_LOGIN, authenticated, perform, shown
 from .record import read_record
 
 
-class LivePanel(AsyncJsonWebsocketConsumer):
-    """Frames in: ``{"do": "name" | "add" | "remove" | "chat" | "show", ...}``.
+class LivePanel(SessionEventsMixin, AsyncJsonWebsocketConsumer):
+    """Frames in: ``{"do": "name" | "add" | "remove" | "chat" | "login" | "logout", ...}``.
 
-    Frames out: ``{"type": "state" | "record" | "chat" | "error" | "reconnect", ...}``. The session
-    needs no call to be saved: what a handler changed is in Redis before its next frame leaves.
+    Frames out: ``{"type": "state" | "record" | "chat" | "error", ...}``, and a claim where the page
+    needs a new cookie. The session needs no call to be read, kept fresh or saved: what a handler
+    changed is in Redis before its next frame leaves.
     """
 
     groups = ["chat"]
 
     async def connect(self) -> None:
-        if b"begin" in self.scope["query_string"]:
-            # The answer to the handshake can set a cookie, an open socket cannot.
-            await self.scope["session"].asave()
         await self.accept()
         await self.show()
 
@@ -33,42 +33,54 @@ class LivePanel(AsyncJsonWebsocketConsumer):
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         action = str(content.get("do")) if isinstance(content, dict) else ""
-        if not await self.refresh():
-            await self.reconnect(content)
-        elif action in ACTIONS:
+        if action in ACTIONS:
             await self.perform(action, content)
         elif action == "chat":
             await self.chat(str(content.get("text", "")).strip()[:300])
-        elif action == "show":
-            await self.show()
+        elif action == "login":
+            await self.log_in(content)
+        elif action == "logout":
+            await logout(self.scope)  # closes this socket, and says why
         else:
-            await self.send_json({"type": "error", "text": "This frame asks for nothing I know."})
+            await self.complain("This frame asks for nothing I know.")
 
-    async def refresh(self) -> bool:
-        """Read again what HTTP may have changed; False where a login or logout ended it."""
-        session = self.scope["session"]
-        key = session.session_key
-        if key is not None:
-            session._session_cache = await session.aload()
-        return session.session_key == key and not session.superseded
+    async def session_changed(self, event: dict[str, Any]) -> None:
+        """Show what a page, or another tab, has changed."""
+        await self.show()
 
-    async def reconnect(self, content: Any, *, begin: bool = False) -> None:
-        """Have the page open a new socket, with the cookie it has now, and say it again there."""
-        await self.send_json({"type": "reconnect", "begin": begin, "again": content})
+    async def session_ended(self, event: dict[str, Any]) -> None:
+        """Leave it to the page, which the close code tells."""
 
     async def perform(self, action: str, values: Any) -> None:
         session = self.scope["session"]
-        if session.session_key is None:
-            await self.reconnect(values, begin=True)
-        elif problem := await perform(action, session, values):
-            await self.send_json({"type": "error", "text": problem})
+        is_new = session.session_key is None
+        if problem := await perform(action, session, values):
+            await self.complain(problem)
+            return
+        if is_new and not session.is_obsolete():
+            await self.hand_over()
+        await self.show()
+
+    async def log_in(self, values: Any) -> None:
+        user = await authenticated(values)
+        if user is None:
+            await self.complain(WRONG_LOGIN)
         else:
+            await login(self.scope, user)
+            await self.hand_over()
             await self.show()
+
+    async def hand_over(self) -> None:
+        """Have the page fetch the cookie, which an open socket cannot set."""
+        await self.send_json({"session_claim": await claim(self.scope)})
+
+    async def complain(self, text: str) -> None:
+        await self.send_json({"type": "error", "text": text})
 
     async def show(self) -> None:
         state = await shown(self.scope["session"], self.scope["user"])
         await self.send_json({"type": "state", **state})
-        record = await read_record(state["id"])
+        record = await read_record(self.scope["session"].id)
         await self.send_json({"type": "record", "record": record})
 
     async def chat(self, text: str) -> None:

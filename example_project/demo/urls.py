@@ -1,6 +1,6 @@
 """HTTP addresses."""
 
-from django.urls import path
+from django.urls import include, path
 
 from . import views
 
@@ -9,4 +9,5 @@ urlpatterns = [
     path("do/<str:action>/", views.act, name="act"),
     path("login/", views.log_in, name="log_in"),
     path("logout/", views.log_out, name="log_out"),
+    path("sessions/", include("redis_sessions.urls")),  # where claims are taken
 ]

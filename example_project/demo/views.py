@@ -1,13 +1,13 @@
 """The HTTP side: one page, and the forms on it. Each form redirects to the page."""
 
 from django.contrib import messages
-from django.contrib.auth import aauthenticate, alogin, alogout
+from django.contrib.auth import alogin, alogout
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from .actions import ACTIONS, perform, shown
+from .actions import ACTIONS, WRONG_LOGIN, authenticated, perform, shown
 from .record import read_record
 
 
@@ -31,10 +31,9 @@ async def act(request: HttpRequest, action: str) -> HttpResponse:
 
 @require_POST
 async def log_in(request: HttpRequest) -> HttpResponse:
-    credentials = {name: request.POST.get(name, "") for name in ("username", "password")}
-    user = await aauthenticate(request, **credentials)
+    user = await authenticated(request.POST)
     if user is None:
-        messages.error(request, "No user has this name and password.")
+        messages.error(request, WRONG_LOGIN)
     else:
         await alogin(request, user)
     return redirect("page")

@@ -22,6 +22,17 @@ _BATCH = 100  # records a round trip
 _PACE = 0.005  # seconds between two reads: what comes thick and fast is read together
 _PAUSE = 1.0  # seconds between tries to read while the server is away
 
+_SAVED = "saved"  # what a message says that tells nothing of an end
+
+
+class _Hint:
+    """A session that is to be read anew: why, if that was said, and when it was."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.done = asyncio.Event()
+
+
 _hubs: dict[asyncio.AbstractEventLoop, "Hub"] = {}
 
 
@@ -31,10 +42,9 @@ class Hub:
     def __init__(self) -> None:
         self._alias = config().alias
         self._sockets: dict[str, set[LiveSession]] = {}
-        self._hints: dict[str, str] = {}  # id -> what the last message said, to be read
-        self._reading: set[str] = set()
+        self._hints: dict[str, _Hint] = {}  # by id: what is to be read
+        self._reading: dict[str, _Hint] = {}
         self._wake = asyncio.Event()
-        self._refreshed = asyncio.Event()
         self._listener = Listener(self._alias, self._heard, self._resumed)
         self._tasks = [asyncio.ensure_future(work) for work in (self._refresh(), self._patrol())]
 
@@ -55,24 +65,25 @@ class Hub:
         sockets = self._sockets.get(session_id, set())
         sockets.discard(live)
         if not sockets and self._sockets.pop(session_id, None) is not None:
-            self._hints.pop(session_id, None)
+            if session_id in self._hints:
+                self._hints.pop(session_id).done.set()
             self._listener.unsubscribe(operations.channel(session_id))
         if not self._sockets:
             await self._stop()
 
-    def look(self, session_id: str, hint: str = "") -> None:
+    def look(self, session_id: str, reason: str = "") -> None:
         """Have a session read anew."""
         if session_id in self._sockets:
-            self._hints[session_id] = hint or self._hints.get(session_id, "")
+            hint = self._hints.setdefault(session_id, _Hint(reason))
+            hint.reason = reason or hint.reason
             self._wake.set()
 
     async def settled(self, session_id: str) -> None:
-        """Wait until nothing that was heard of a session is still to be read."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PAUSE):  # a server that is away holds nobody up
-                while session_id in self._hints or session_id in self._reading:
-                    self._refreshed.clear()
-                    await self._refreshed.wait()
+        """Wait until all that was heard of a session before was read; not for what comes then."""
+        hint = self._hints.get(session_id) or self._reading.get(session_id)
+        if hint is not None:
+            with contextlib.suppress(TimeoutError):  # a server that is away holds nobody up
+                await asyncio.wait_for(hint.done.wait(), _PAUSE)
 
     async def _stop(self) -> None:
         _hubs.pop(asyncio.get_running_loop(), None)
@@ -82,10 +93,10 @@ class Hub:
 
     def _heard(self, channel: str, payload: bytes) -> None:
         session_id = channel[channel.index("{") + 1 : -1]
-        hint, _, writer = payload.decode("ascii", "replace").partition(" ")
+        word, _, writer = payload.decode("ascii", "replace").partition(" ")
         sockets = self._sockets.get(session_id, ())
         if any(live.session.writer != writer for live in sockets):
-            self.look(session_id, hint)
+            self.look(session_id, "" if word == _SAVED else word)
 
     def _resumed(self) -> None:
         for session_id in self._sockets:
@@ -109,22 +120,24 @@ class Hub:
                 await asyncio.sleep(_PACE)
             self._wake.clear()
 
-    async def _read(self, hints: dict[str, str]) -> None:
-        self._reading = set(hints)
+    async def _read(self, hints: dict[str, _Hint]) -> None:
+        self._reading = hints
         try:
             batch = [operations.peek(session_id) for session_id in hints]
             records = await executors.arun(self._alias, *batch)
         except SessionStoreUnavailable as error:
             logger.warning("%d live sessions wait to be read: %s", len(hints), error)
-            self._hints = hints | self._hints
+            for session_id, hint in hints.items():
+                self.look(session_id, self._hints.get(session_id, hint).reason or hint.reason)
             await asyncio.sleep(_PAUSE)
         else:
             for (session_id, hint), record in zip(hints.items(), records, strict=True):
                 for live in list(self._sockets.get(session_id, ())):
-                    live.take(record, hint)
+                    live.take(record, hint.reason)
         finally:
-            self._reading = set()
-            self._refreshed.set()
+            self._reading = {}
+            for hint in hints.values():
+                hint.done.set()
 
 
 def hub() -> Hub:

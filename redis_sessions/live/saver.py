@@ -18,25 +18,29 @@ _PAUSE = 1.0  # seconds between tries to save while the server is away
 class Saver:
     """Saves one live session whenever there is something to save.
 
-    ``waits()`` tells whether the consumer waits for an event, ``saved()`` is called after each
-    save, ``failed(error)`` where a save in the background failed for good.
+    ``waits()`` tells whether the consumer waits for an event, ``due()`` is called when something
+    was done to the session meanwhile, ``saved()`` after each save, ``failed(error)`` where a save in
+    the background failed for good.
     """
 
     def __init__(
         self,
         session: SessionStore,
         waits: Callable[[], bool],
+        due: Callable[[], None],
         saved: Callable[[], None],
         failed: Callable[[Exception], None],
     ) -> None:
         self.has_saved = False
         self._session = session
         self._waits = waits
+        self._due = due
         self._saved = saved
         self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._check: asyncio.TimerHandle | None = None
+        self._is_finished = False
         self._users: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         session.on_use = self._used
 
@@ -46,16 +50,18 @@ class Saver:
         return self._task is not None and not self._task.done()
 
     async def save(self) -> None:
-        """Save what changed; while the server is away, keep it and try again.
+        """Save what was changed before; while the server is away, keep it and try again.
 
-        Raises SessionGone, TypeError.
+        Returns also when a save that was under way is done. Raises SessionGone, TypeError.
         """
-        while self._has_changes():
+        while self._session.is_saving or self._has_changes():
             try:
                 await self.save_now()
             except SessionStoreUnavailable as error:
                 logger.error("Session %s waits to be saved: %s", self._session.id, error)
                 await asyncio.sleep(_PAUSE)
+            else:
+                return  # what changed meanwhile has its own turn
 
     async def save_now(self) -> None:
         """Save once. Raises SessionStoreUnavailable, SessionGone, TypeError."""
@@ -71,14 +77,14 @@ class Saver:
     def save_soon(self) -> None:
         """Save in the background, if anything changed."""
         try:
-            if not self.is_saving and self._has_changes():
+            if not self._is_finished and not self.is_saving and self._has_changes():
                 self._task = asyncio.ensure_future(self._save_in_background())
         except Exception as error:  # noqa: BLE001 - to compare is to serialise
             self._failed(error)
 
     async def finish(self, *, keep: bool) -> None:
         """Save a last time where the session is to be kept, behind a save that is under way."""
-        self._session.on_use = None
+        self._session.on_use, self._is_finished = None, True
         if self._check is not None:
             self._check.cancel()
         try:
@@ -99,7 +105,8 @@ class Saver:
 
     async def _save_in_background(self) -> None:
         try:
-            await self.save()
+            while self._has_changes():
+                await self.save()
         except Exception as error:  # noqa: BLE001 - the consumer's, who made the change
             self._failed(error)
 
@@ -112,15 +119,17 @@ class Saver:
         except RuntimeError:  # a thread
             self._loop.call_soon_threadsafe(self._check_later)
             return
+        if task is self._task:
+            return
         self._check_later()
         if task is not None and task not in self._users:
             self._users.add(task)
-            task.add_done_callback(lambda _: self.save_soon())
+            task.add_done_callback(lambda _: self._is_finished or self._due())
 
     def _check_later(self) -> None:
         if self._check is None:
             self._check = self._loop.call_later(_SOON, self._check_now)
 
     def _check_now(self) -> None:
-        self.save_soon()
+        self._due()
         self._check = None  # only now: to look is no use

@@ -47,12 +47,15 @@ class LiveSession:
         self._is_socket = scope["type"] == "websocket"
         self._send = send
         self._inbox = Inbox(receive, self._before, self._handled)
-        self._saver = Saver(session, lambda: self._inbox.is_idle, self._saved, self._failed)
+        self._saver = Saver(
+            session, lambda: self._inbox.is_idle, self._due, self._saved, self._failed
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._joined: str | None = None
         self._news: tuple[Record | Unreadable | None, str] | None = None
-        self._is_accepted = self._is_closed = False
+        self._reread_after = 0  # the version of our own for which a record was read once more
+        self._is_accepted = self._is_closed = self._is_gone = False
         session.ends_when_emptied = False  # a socket that is open could not tell its new key
         session.writer = get_random_string(8)
 
@@ -62,16 +65,18 @@ class LiveSession:
             await self._join(self.session.id)
         await self.session._aget_session()
         await self._follow()
+        if self._joined is not None and self.session.superseded:
+            hub().look(self._joined)
 
     async def finish(self) -> None:
         """Save a last time, when the consumer is done, and stop listening."""
         self._inbox.close()
-        if self._timer is not None:
-            self._timer.cancel()
         try:
             await self._saver.finish(keep=not self._is_closed)
         finally:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._timer is not None:  # the last save may have set it
+                self._timer.cancel()
             await self._join(None)
 
     def receive(self) -> Turn:
@@ -83,21 +88,25 @@ class LiveSession:
 
         Raises SessionGone under HTTP, where there is no socket to close.
         """
-        if self._is_closed:
+        if self._is_closed or self._is_gone or not await self._save():
             return
-        try:
-            await self._saver.save()
-        except SessionGone as error:
-            self._failed(error)
-            if self._is_socket:
-                return
-            raise
         if message["type"] in _CARRY_COOKIES:
             written = self._saver.has_saved
             headers = session_headers(self._cookies, self.session, is_written=written)
             message = {**message, "headers": [*message.get("headers", []), *headers]}
         self._is_accepted = self._is_accepted or message["type"] == "websocket.accept"
         await self._send(message)
+
+    async def _save(self) -> bool:
+        """Save before a message leaves; tell whether it may leave."""
+        try:
+            await self._saver.save()
+        except SessionGone as error:
+            self._failed(error)
+            if self._is_socket:
+                return False
+            raise
+        return not self._is_closed  # during the save
 
     # Between two events
 
@@ -108,8 +117,17 @@ class LiveSession:
         if self._joined is not None and self.session.session_key is None:
             self.close(CloseCode.LOGGED_OUT)  # the consumer has flushed it
             return
-        self._saver.save_soon()
+        if not self._is_gone:
+            self._saver.save_soon()
         self._take_in()
+
+    def _due(self) -> None:
+        """Do the same where a task or a thread did something while the consumer waits."""
+        is_under_way = self.session.session_key is None and not self.session.is_obsolete()
+        if self._inbox.is_idle and not is_under_way:  # flushed, and the next one is being made
+            self._handled()
+        else:
+            self._saver.save_soon()
 
     async def _before(self, message: Message) -> None:
         """Prepare for a message of the client: read what was heard, renew the expiry."""
@@ -117,6 +135,9 @@ class LiveSession:
             await asyncio.sleep(0)
         if self._joined is not None:
             await hub().settled(self._joined)
+            if self._news is not None and self.session.is_saving:
+                await self.session.saved()
+            self._take_in()
         if message["type"] == "websocket.receive" and config().rolling:
             try:
                 await self._saver.save_now()  # a save without changes is a touch, where one is due
@@ -137,6 +158,7 @@ class LiveSession:
         elif self._joined is None:
             self.close(CloseCode.ENDED)
         else:
+            self._is_gone = True
             hub().look(self._joined)  # why it is gone
 
     # News of the session
@@ -148,7 +170,7 @@ class LiveSession:
         self._set_timer()
 
     async def _join(self, session_id: str | None) -> None:
-        former, self._joined = self._joined, session_id
+        former, self._joined, self._news = self._joined, session_id, None
         if session_id is not None:
             await hub().join(self, session_id)
         if former is not None:
@@ -168,9 +190,14 @@ class LiveSession:
         self._take_in()
 
     def _take_in(self) -> None:
-        if self._news is None or not self._inbox.is_idle or self.session.is_saving:
+        if self._news is None or self._is_closed or self.session.is_saving:
             return
-        (record, hint), self._news = self._news, None
+        record, hint = self._news
+        if not self._inbox.is_idle and record is not None:  # an end waits for no handler
+            return
+        if self.session.id != self._joined:  # the consumer left it
+            return
+        self._news, self._is_gone = None, False
         code = verdict(self.session, record, hint)
         if code is not None:
             self.close(code)
@@ -178,10 +205,20 @@ class LiveSession:
             self._refresh(record)
 
     def _refresh(self, record: Record) -> None:
-        if self.session.is_older(record):  # it was read before our own last save
+        written = self.session.written
+        if self.session.is_older(record) and self._reread_after != written:
+            self._reread_after = written  # it was read before our own last save
             hub().look(self._joined or "")
             return
-        changed = self.session.refresh(record)
+        try:
+            changed = self.session.refresh(record)
+        except Unreadable:
+            self.close(CloseCode.ENDED)
+            return
+        except TypeError as error:  # the consumer holds what cannot be stored
+            self._news = (record, "")
+            self._inbox.fail(error)
+            return
         self._set_timer()
         if changed & _OF_THE_USER and self.resolve_user is not None:
             self._start(self.resolve_user())

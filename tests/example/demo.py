@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 import redis_sessions
@@ -86,6 +87,7 @@ class Visitor:
         self.url = url
         self.jar = http.cookiejar.CookieJar()
         self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
+        self.opener.addheaders.append(("Origin", url.rstrip("/")))
 
     @property
     def cookies(self) -> dict[str, str | None]:
@@ -108,10 +110,16 @@ class Visitor:
         with self.opener.open(self.url + path, data, timeout=BOUND) as response:
             return response.read().decode()
 
-    def socket(self, query: str = "", origin: str | None = None) -> ClientConnection:
+    def take(self, claim: str) -> int:
+        """Post a claim as the page does; return the status."""
+        data = urllib.parse.urlencode({"claim": claim}).encode()
+        with self.opener.open(self.url + "sessions/claim/", data, timeout=BOUND) as response:
+            return response.status
+
+    def socket(self, origin: str | None = None) -> ClientConnection:
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         return connect(
-            self.url.replace("http", "ws") + "live/" + query,
+            self.url.replace("http", "ws") + "live/",
             origin=origin or self.url.rstrip("/"),
             additional_headers={"Cookie": cookies} if cookies else None,
             open_timeout=BOUND,
@@ -122,8 +130,34 @@ def receive(connection: ClientConnection, kind: str) -> dict[str, Any]:
     """Return the next frame of one kind."""
     while True:
         frame = json.loads(connection.recv(BOUND))
-        if frame["type"] == kind:
+        if frame.get("type") == kind:
             return frame
+
+
+def see(connection: ClientConnection, **values: Any) -> dict[str, Any]:
+    """Return the next state that shows these values."""
+    while True:
+        state = receive(connection, "state")
+        if values.items() <= state.items():
+            return state
+
+
+def claimed(connection: ClientConnection) -> str:
+    """Return the next claim."""
+    while True:
+        frame = json.loads(connection.recv(BOUND))
+        if "session_claim" in frame:
+            return frame["session_claim"]
+
+
+def closed(connection: ClientConnection) -> tuple[int, str]:
+    """Return code and reason with which the server closes."""
+    while True:
+        try:
+            connection.recv(BOUND)
+        except ConnectionClosed as error:
+            frame = error.rcvd  # None where the connection broke
+            return (frame.code, frame.reason) if frame else (1006, "")
 
 
 def ask(connection: ClientConnection, do: str, **values: Any) -> dict[str, Any]:

@@ -52,11 +52,6 @@ class Page:
         waiting = WebDriverWait(self.driver, BOUND, 0.05, ignored)
         waiting.until(lambda _: self.text(element) == text, f"{element} never showed {text!r}")
 
-    def see_start(self, element: str, text: str) -> None:
-        """Wait until an element shows a text that begins with ``text``."""
-        waiting = WebDriverWait(self.driver, BOUND, 0.05)
-        waiting.until(lambda _: self.text(element).startswith(text), f"{element}: {text!r}")
-
     def text(self, element: str) -> str:
         return " ".join(self.driver.find_element(By.ID, element).text.split())
 
@@ -114,6 +109,7 @@ def test_in_a_browser_a_session_can_begin_over_the_socket(page: Page) -> None:
     page.live("name", name="Grace")
     page.see("live-name", "Grace")
     page.see("record-encoding", "listpack")
+    page.see("live-claimed", "The browser has got its cookie.")
     assert page.driver.get_cookie("sessionid")["httpOnly"]
     page.open()
     page.see("http-name", "Grace")
@@ -155,7 +151,7 @@ def other_window(page: Page) -> Window:
     return window
 
 
-def test_in_a_browser_another_window_shows_a_change_with_its_next_message(
+def test_in_a_browser_another_window_shows_a_change_without_a_reload(
     page: Page, other_window: Window
 ) -> None:
     page.by_http("do/name", name="Ada")
@@ -163,9 +159,39 @@ def test_in_a_browser_another_window_shows_a_change_with_its_next_message(
     with other_window():
         page.live("name", name="Grace")
         page.see("live-name", "Grace")
-    assert page.text("live-name") == "Ada"
-    page.live("show")
     page.see("live-name", "Grace")
+    with other_window():
+        page.by_http("do/name", name="Hedy")
+        page.see("http-name", "Hedy")
+    page.see("live-name", "Hedy")
+    assert page.text("http-name") == "Ada"
+
+
+def test_in_a_browser_after_a_login_over_the_socket_the_next_page_knows_the_user(
+    page: Page,
+) -> None:
+    page.by_http("do/name", name="Ada")
+    page.see("live-name", "Ada")
+    page.live("login", password="demo")
+    page.see("live-user", "demo")
+    page.see("live-claimed", "The browser has got its cookie.")
+    page.open()
+    page.see("http-user", "demo")
+
+
+def test_in_a_browser_a_logout_in_another_window_closes_this_socket_and_says_why(
+    page: Page, other_window: Window
+) -> None:
+    page.by_http("login", username="demo", password="demo")
+    page.see("live-user", "demo")
+    with other_window():
+        page.by_http("logout")
+        page.see("http-user", "not logged in")
+    page.see("live-status", "closed")
+    page.see("live-closed", "4401 logged out")
+    page.driver.find_element(By.ID, "live-again").click()
+    page.see("live-status", "connected")
+    page.see("live-user", "not logged in")
 
 
 def test_in_a_browser_a_login_in_another_window_costs_this_one_no_input(
@@ -176,9 +202,10 @@ def test_in_a_browser_a_login_in_another_window_costs_this_one_no_input(
     with other_window():
         page.by_http("login", username="demo", password="demo")
         page.see("http-user", "demo")
+    page.see("live-user", "demo")
+    page.see("live-closed", "4405 logged in")
     page.live("add", item="Tea")
     page.see("live-basket", f"Tea {TIMES} 1 Remove")
-    page.see("live-user", "demo")
 
 
 def test_in_a_browser_the_live_panel_comes_back_after_its_server(
@@ -190,7 +217,7 @@ def test_in_a_browser_the_live_panel_comes_back_after_its_server(
     try:
         page = Page(chromium, before.url)
         assert before.interrupt() == 0
-        page.see_start("live-status", "away, next try in")
+        page.see("live-status", "away, coming back")
     finally:
         before.kill()
     after = Site(tmp_path, *options, redis_url=server.url)
@@ -198,6 +225,7 @@ def test_in_a_browser_the_live_panel_comes_back_after_its_server(
         page.see("live-status", "connected")
         page.live("name", name="Ada")
         page.see("live-name", "Ada")
+        page.see("live-claimed", "The browser has got its cookie.")
         chromium.get(after.url)
         page.see("http-name", "Ada")
     finally:

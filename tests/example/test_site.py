@@ -10,7 +10,18 @@ import redis
 from channels_redis.core import RedisChannelLayer
 from websockets.exceptions import InvalidStatus
 
-from tests.example.demo import EXAMPLE, TIMES, Site, Visitor, ask, receive, shown
+from tests.example.demo import (
+    EXAMPLE,
+    TIMES,
+    Site,
+    Visitor,
+    ask,
+    claimed,
+    closed,
+    receive,
+    see,
+    shown,
+)
 
 
 def test_a_visitor_who_says_nothing_gets_no_session(
@@ -39,14 +50,21 @@ def test_a_name_set_over_the_websocket_is_seen_by_http(visitor: Visitor) -> None
         assert shown(visitor.get(), "http-name") == "Grace"
 
 
-def test_an_open_socket_sees_what_http_changed_with_its_next_message(visitor: Visitor) -> None:
+def test_an_open_socket_is_sent_what_http_changes(visitor: Visitor) -> None:
     visitor.post("do/name/", name="Ada")
     with visitor.socket() as live:
         receive(live, "record")
         visitor.post("do/name/", name="Grace")
         visitor.post("do/add/", item="Tea")
-        state = ask(live, "show")
-    assert (state["name"], state["basket"]) == ("Grace", [{"item": "Tea", "count": 1}])
+        assert see(live, name="Grace", basket=[{"item": "Tea", "count": 1}])
+
+
+def test_an_open_socket_is_sent_what_another_changes(visitor: Visitor) -> None:
+    visitor.post("do/name/", name="Ada")
+    with visitor.socket() as live, visitor.socket() as other:
+        receive(live, "record")
+        ask(other, "name", name="Grace")
+        assert see(live, name="Grace")
 
 
 def test_both_sides_fill_and_empty_one_basket(visitor: Visitor) -> None:
@@ -57,20 +75,47 @@ def test_both_sides_fill_and_empty_one_basket(visitor: Visitor) -> None:
         ask(live, "add", item="Bread")
         page = visitor.post("do/remove/", item="Tea")
         assert shown(page, "http-basket") == f"Tea {TIMES} 1 Remove Bread {TIMES} 1 Remove"
+        see(live, basket=[{"item": "Tea", "count": 1}, {"item": "Bread", "count": 1}])
         ask(live, "remove", item="Tea")
         assert ask(live, "remove", item="Bread")["basket"] == []
     assert shown(visitor.get(), "http-basket") == "Nothing in it"
 
 
-def test_a_session_begun_by_the_handshake_comes_with_its_cookie(visitor: Visitor) -> None:
-    with visitor.socket("?begin") as live:
-        (header,) = live.response.headers.get_all("Set-Cookie")
-        state = ask(live, "name", name="Ada")
-        record = receive(live, "record")["record"]
-    assert "HttpOnly" in header
-    key = re.match(r"sessionid=(\w{40});", header).group(1)
-    assert key.startswith(state["id"])
-    assert record["key"] == f"session:{{{key[:14]}}}"
+def test_a_session_that_begins_over_the_socket_brings_its_cookie_by_a_claim(
+    visitor: Visitor,
+) -> None:
+    with visitor.socket() as live:
+        assert ask(live, "name", name="")["id"] is None  # nothing to store yet
+        live.send(json.dumps({"do": "name", "name": "Ada"}))
+        assert visitor.take(claimed(live)) == 204
+        assert see(live, name="Ada")["id"] == visitor.session_key[:14]
+    assert shown(visitor.get(), "http-name") == "Ada"
+
+
+def test_after_a_login_over_the_socket_the_next_page_knows_the_user(visitor: Visitor) -> None:
+    visitor.post("do/name/", name="Ada")
+    before = visitor.session_key
+    with visitor.socket() as live:
+        receive(live, "record")
+        live.send(json.dumps({"do": "login", "username": "demo", "password": "wrong"}))
+        assert receive(live, "error")["text"] == "No user has this name and password."
+        live.send(json.dumps({"do": "login", "username": "demo", "password": "demo"}))
+        assert visitor.take(claimed(live)) == 204
+        assert see(live, user="demo")["id"] == before[:14]
+    assert visitor.session_key[:14] == before[:14]
+    assert visitor.session_key != before
+    page = visitor.get()
+    assert (shown(page, "http-user"), shown(page, "http-name")) == ("demo", "Ada")
+
+
+def test_a_logout_over_the_socket_closes_all_of_them_and_says_why(visitor: Visitor) -> None:
+    visitor.post("login/", username="demo", password="demo")
+    with visitor.socket() as live, visitor.socket() as other:
+        receive(live, "record")
+        receive(other, "record")
+        live.send(json.dumps({"do": "logout"}))
+        assert closed(other) == closed(live) == (4401, "logged out")
+    assert shown(visitor.get(), "http-user") == "not logged in"
 
 
 def test_an_emptied_session_loses_record_and_cookie(
@@ -96,18 +141,17 @@ def test_a_login_keeps_name_and_id_and_changes_the_secret(visitor: Visitor) -> N
         assert (state["user"], state["id"]) == ("demo", after[:14])
 
 
-def test_a_socket_whose_session_was_rotated_or_ended_asks_for_another(visitor: Visitor) -> None:
-    frame = {"do": "add", "item": "Tea"}
-    for path in ("login/", "logout/"):
-        visitor.post("do/name/", name="Ada")
-        with visitor.socket() as live:
-            receive(live, "record")
-            visitor.post(path, username="demo", password="demo")
-            live.send(json.dumps(frame))
-            assert receive(live, "reconnect") == {
-                "type": "reconnect", "begin": False, "again": frame
-            }  # fmt: skip
-        assert shown(visitor.get(), "http-basket") == "Nothing in it"
+@pytest.mark.parametrize(
+    ("path", "ending"), [("login/", (4405, "logged in")), ("logout/", (4401, "logged out"))]
+)
+def test_a_login_or_logout_by_http_closes_the_socket_and_says_why(
+    visitor: Visitor, path: str, ending: tuple[int, str]
+) -> None:
+    visitor.post("do/name/", name="Ada")
+    with visitor.socket() as live:
+        receive(live, "record")
+        visitor.post(path, username="demo", password="demo")
+        assert closed(live) == ending
 
 
 def test_a_logout_ends_the_session_for_both_sides(
@@ -164,14 +208,14 @@ def test_a_frame_that_asks_for_nothing_known_is_answered_and_the_socket_stays(
         receive(live, "record")
         live.send(frame)
         assert receive(live, "error")["text"] == "This frame asks for nothing I know."
-        assert ask(live, "show")["name"] == ""
+        assert ask(live, "name", name="")["name"] == ""
 
 
 def test_a_name_that_is_too_long_is_refused_on_both_sides(visitor: Visitor) -> None:
     page = visitor.post("do/name/", name="x" * 41)
     assert "at most 40 characters" in page
     assert shown(page, "http-name") == "not set"
-    with visitor.socket("?begin") as live:
+    with visitor.socket() as live:
         receive(live, "record")
         live.send(json.dumps({"do": "name", "name": "x" * 41}))
         assert "at most 40 characters" in receive(live, "error")["text"]
@@ -199,7 +243,7 @@ def test_another_site_cannot_open_a_socket(visitor: Visitor) -> None:
 def test_stylesheet_scripts_and_icon_are_served(visitor: Visitor) -> None:
     for path in re.findall(r'(?:href|src)="/(static/.*?)"', visitor.get()):
         assert visitor.get(path)
-    assert "class Socket" in visitor.get("static/demo/socket.js")
+    assert "class LiveSocket" in visitor.get("static/redis_sessions/live.js")
 
 
 def test_the_channel_layer_waits_longer_than_its_blocking_read() -> None:
@@ -214,4 +258,4 @@ def test_an_idle_socket_outlives_the_channel_layers_blocking_read(visitor: Visit
         receive(live, "record")
         with pytest.raises(TimeoutError):  # and no ConnectionClosed
             live.recv(RedisChannelLayer.brpop_timeout + 1.5)
-        assert ask(live, "show")["type"] == "state"
+        assert ask(live, "name", name="")["type"] == "state"

@@ -2,6 +2,7 @@
 
 import os
 
+from asgiref.sync import sync_to_async
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
@@ -9,6 +10,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 pages = get_asgi_application()
 
+from django.core.cache import caches  # noqa: E402
 from django.urls import path  # noqa: E402
 
 from redis_sessions.live import LiveSessionMiddlewareStack  # noqa: E402
@@ -19,9 +21,6 @@ class Noting(Told):
     """Notes in Redis how it was disconnected, for the test to see."""
 
     async def disconnect(self, code: int) -> None:
-        from asgiref.sync import sync_to_async
-        from django.core.cache import caches
-
         await sync_to_async(caches["sessions"].set)("disconnected", code)
 
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 from django.contrib.auth import get_user_model
 
-from redis_sessions.live import socket
+from redis_sessions.live import hub, saver
 from tests.caches import caches
 from tests.live.outages import Fickle
 from tests.live.visitors import Visitor
@@ -71,7 +71,8 @@ def fickle(request: pytest.FixtureRequest, settings: Any, monkeypatch: Any) -> I
     running = Fickle(request.config.getoption("server"))
     running.start()
     settings.CACHES = caches(running.url)
-    monkeypatch.setattr(socket, "_PAUSE", 0.02)
+    monkeypatch.setattr(saver, "_PAUSE", 0.02)
+    monkeypatch.setattr(hub, "_PAUSE", 0.02)
     yield running
     running.stop()
 

@@ -1,7 +1,6 @@
 """Applications of every shape: whoever waits for a message has handled the one before."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ from redis_sessions.exceptions import SessionGone
 from redis_sessions.live import LiveSessionMiddleware, LiveSessionMiddlewareStack
 from redis_sessions.live.auth import LiveAuthMiddleware
 from redis_sessions.live.cookies import CookieMiddleware
-from redis_sessions.live.turns import Turn
+from redis_sessions.live.turns import Inbox
 from tests.consumers import Told
 from tests.live.visitors import BOUND, Visitor, until
 
@@ -218,12 +217,12 @@ async def test_a_message_that_comes_when_its_wait_is_cancelled_is_not_lost() -> 
     waits: list[asyncio.Future[Any]] = []
     messages: asyncio.Queue[Any] = asyncio.Queue()
     for message in ("first", "second"):
-        messages.put_nowait(message)
+        messages.put_nowait({"type": message})
     await LiveSessionMiddlewareStack(application)(
         {"type": "websocket", "headers": []}, receive, None
     )
     assert waits[0].cancelled()
-    assert [wait.result() for wait in waits[1:]] == ["first", "second"]
+    assert [wait.result()["type"] for wait in waits[1:]] == ["first", "second"]
 
 
 async def test_an_error_of_the_server_reaches_the_consumer_and_leaves_no_task() -> None:
@@ -250,7 +249,11 @@ async def test_a_server_that_cancels_its_receive_cancels_the_consumer() -> None:
     assert running.cancelled()
 
 
-async def test_a_turn_that_is_cancelled_no_longer_waits_for_the_server() -> None:
+async def pass_on(message: Any) -> None:
+    """Do nothing before a message."""
+
+
+async def test_an_inbox_that_is_closed_no_longer_waits_for_the_server() -> None:
     cancelled = []
 
     async def receive() -> None:
@@ -260,22 +263,23 @@ async def test_a_turn_that_is_cancelled_no_longer_waits_for_the_server() -> None
             cancelled.append(True)
             raise
 
-    turn = Turn(receive, lambda turn: None)
-    waiting = asyncio.ensure_future(asyncio.wait([turn]))
+    inbox = Inbox(receive, pass_on, lambda: None)
+    turn = inbox.receive()
     await asyncio.sleep(0)
-    turn.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await waiting
+    inbox.close()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
     await until(lambda: cancelled)
 
 
-async def test_a_turn_keeps_the_first_of_two_ends() -> None:
-    turn = Turn(asyncio.get_running_loop().create_future, lambda turn: None)
-    turn.give("first")
-    turn.give("second")
-    turn.fail(ZeroDivisionError())
-    assert await turn == "first"
-    turn.cancel()
+async def test_an_inbox_gives_each_message_once_and_in_order() -> None:
+    inbox = Inbox(asyncio.get_running_loop().create_future, pass_on, lambda: None)
+    turn = inbox.receive()
+    for message in ("first", "second"):
+        inbox.put(message)
+    inbox.fail(ZeroDivisionError())  # nobody waits
+    assert [await turn, await inbox.receive()] == ["first", "second"]
+    inbox.close()
 
 
 async def test_the_middleware_says_what_has_to_be_around_it() -> None:

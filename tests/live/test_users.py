@@ -18,6 +18,13 @@ from tests.live.visitors import BOUND
 LOGGED_IN, LOGGED_OUT = CloseCode.LOGGED_IN, CloseCode.LOGGED_OUT
 
 
+class LogsOutLater(Door):
+    """Logs out in a task of its own."""
+
+    async def later(self) -> None:
+        self.task = asyncio.ensure_future(logout(self.scope))
+
+
 class OtherBackend(ModelBackend):
     """A second backend."""
 
@@ -264,15 +271,17 @@ async def test_a_logout_ends_what_a_login_over_the_same_socket_began(
 
 
 async def test_a_logout_from_a_task_of_the_consumer_closes_its_socket() -> None:
-    class Tasks(Door):
-        async def later(self) -> None:
-            self.task = asyncio.ensure_future(logout(self.scope))
-
     guest = await Guest().begin()
-    async with guest.door(Tasks) as socket, guest.door(Tasks) as other:
+    async with guest.door(LogsOutLater) as socket:
         assert await socket.ask("later") is None
         assert await closed(socket) == LOGGED_OUT
-        assert await closed(other) == LOGGED_OUT
+
+
+async def test_a_logout_from_a_task_of_a_consumer_closes_the_others_sockets() -> None:
+    guest = await Guest().begin()
+    async with guest.door(LogsOutLater) as socket, guest.door() as other:
+        assert await socket.ask("later") is None
+        assert [await closed(socket), await closed(other)] == [LOGGED_OUT, LOGGED_OUT]
 
 
 async def test_a_logout_of_nobody_without_a_session_leaves_the_socket_open(door: Any) -> None:

@@ -1,7 +1,5 @@
 // The live panel: frames in, text on the page; forms on the page, frames out.
-// Text from elsewhere goes through textContent only.
-
-import { Socket } from "./socket.js";
+// Text from elsewhere goes through textContent only. LiveSocket comes with redis_sessions.
 
 const panel = document.querySelector("[data-live]");
 const byId = (id) => document.getElementById(id);
@@ -26,6 +24,8 @@ const receive = {
     tell("session-id", state.id ?? "");
     tellOrNone("live-name", state.name, "not set");
     tellOrNone("live-user", state.user, "not logged in");
+    panel.querySelector("[data-do=login]").hidden = state.user !== "";
+    panel.querySelector("[data-do=logout]").hidden = state.user === "";
     const input = byId("live-name-input");
     if (document.activeElement !== input) input.value = state.name;
     showBasket(state.basket);
@@ -49,11 +49,6 @@ const receive = {
     chat.append(element("p", {}, element("b", { textContent: name }), " ", text));
     while (chat.childElementCount > 100) chat.firstElementChild.remove();
     chat.scrollTop = chat.scrollHeight;
-  },
-
-  reconnect({ begin, again }) {
-    socket.open(begin ? "?begin" : "");
-    socket.send(again);
   },
 
   error({ text }) {
@@ -96,20 +91,46 @@ function labelled(cell, label) {
   return cell;
 }
 
-const socket = new Socket("/live/", (frame) => receive[frame.type](frame), (status) => {
-  tell("live-status", status);
-  panel.dataset.status = status.split(",")[0];
+function showStatus(status, text = status) {
+  panel.dataset.status = status;
+  tell("live-status", text);
+  byId("live-again").hidden = status !== "closed";
+}
+
+const socket = new LiveSocket("/live/", { claimUrl: panel.dataset.claimUrl });
+
+socket.onopen = () => showStatus("connected");
+socket.onmessage = ({ data }) => {
+  const frame = JSON.parse(data);
+  receive[frame.type](frame);
+};
+socket.onclose = ({ code, reason }) => {
+  tell("live-closed", `${code} ${reason}`.trim());
+  if (socket.readyState === WebSocket.CLOSED) showStatus("closed");
+  else showStatus("away", "away, coming back");
+};
+socket.onclaimed = () => tell("live-claimed", "The browser has got its cookie.");
+socket.onclaimfailed = ({ detail }) => tell("live-claimed", `No cookie: status ${detail.status}.`);
+
+byId("live-again").addEventListener("click", () => {
+  showStatus("connecting");
+  socket.reconnect();
 });
 
 panel.addEventListener("submit", (event) => {
   event.preventDefault();
+  if (socket.readyState !== WebSocket.OPEN) {
+    receive.error({ text: "Not connected: nothing was sent." });
+    return;
+  }
   const form = event.target;
   const action = form.dataset.do;
-  socket.send({ do: action, ...Object.fromEntries(new FormData(form, event.submitter)) });
+  socket.send(JSON.stringify({
+    do: action, ...Object.fromEntries(new FormData(form, event.submitter)),
+  }));
   if (action !== "name") form.reset();
 });
 
 for (const part of panel.querySelectorAll("[data-needs-script]")) part.hidden = false;
 document.querySelector("[data-request-time]").textContent =
   new Date(performance.timeOrigin).toLocaleTimeString();
-socket.open();
