@@ -100,6 +100,7 @@ class Listener:
         finally:
             if sending is not None:
                 sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
             await connection.disconnect(nowait=True)
 
     def _renew_outbox(self) -> None:

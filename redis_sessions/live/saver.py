@@ -19,8 +19,8 @@ class Saver:
     """Saves one live session whenever there is something to save.
 
     ``waits()`` tells whether the consumer waits for an event, ``due()`` is called when something
-    was done to the session meanwhile, ``saved()`` after each save, ``failed(error)`` where a save in
-    the background failed for good.
+    was done to the session meanwhile, ``saved()`` after each save, ``failed(error)`` where a save
+    in the background failed for good.
     """
 
     def __init__(

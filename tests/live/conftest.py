@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 
 from redis_sessions.live import hub, saver
 from tests.caches import caches
+from tests.live.endings import ENDS
 from tests.live.outages import Fickle
 from tests.live.visitors import Visitor
 
@@ -81,3 +82,9 @@ def fickle(request: pytest.FixtureRequest, settings: Any, monkeypatch: Any) -> I
 def ada(transactional_db: None) -> Any:
     """A user."""
     return get_user_model().objects.create_user("ada", password="secret")
+
+
+@pytest.fixture(params=ENDS)
+def elsewhere(request: pytest.FixtureRequest) -> str:
+    """The page that takes the session away."""
+    return request.param

@@ -7,43 +7,13 @@ import pytest
 import redis
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from redis_sessions.exceptions import SessionGone
 from redis_sessions.live import CloseCode
 from tests.consumers import Told, ToldSync
+from tests.live.endings import ENDS, close, recording
 from tests.live.visitors import BOUND, Visitor
 from tests.observers import contents, recorded_batches
 
 KINDS = pytest.mark.parametrize("consumer", [Told, ToldSync])
-ACCEPT = {"type": "websocket.accept"}
-
-
-def close(code: CloseCode) -> dict[str, Any]:
-    reason = code.name.lower().replace("_", " ")
-    return {"type": "websocket.close", "code": code, "reason": reason}
-
-
-def disconnect(code: CloseCode) -> dict[str, Any]:
-    return {**close(code), "type": "websocket.disconnect"}
-
-
-def recording(consumer: type, codes: list[int]) -> type:
-    """Return a consumer that notes the codes with which it is disconnected."""
-
-    class Recording(consumer):  # type: ignore[misc, valid-type]
-        def websocket_disconnect(self, message: Any) -> Any:
-            codes.append(message["code"])
-            return super().websocket_disconnect(message)
-
-    return Recording
-
-
-ENDS = {"end": CloseCode.LOGGED_OUT, "rotate": CloseCode.LOGGED_IN}
-
-
-@pytest.fixture(params=ENDS)
-def elsewhere(request: pytest.FixtureRequest) -> str:
-    """The page that takes the session away."""
-    return request.param
 
 
 @KINDS
@@ -239,68 +209,3 @@ async def test_tasks_that_save_at_once_close_the_socket_once(known: Visitor) -> 
         await socket.wait()
         assert socket.output_queue.get_nowait() == close(CloseCode.LOGGED_OUT)
         assert socket.output_queue.empty()
-
-
-async def test_a_session_that_ends_during_the_handshake_closes_the_accepted_socket(
-    known: Visitor, elsewhere: str
-) -> None:
-    class Consumer(AsyncWebsocketConsumer):
-        async def connect(self) -> None:
-            await known.visit(elsewhere)
-            self.scope["session"]["late"] = 1
-            await self.accept()
-
-    codes: list[int] = []
-    socket = known.socket(recording(Consumer, codes))
-    assert await socket.connect() == (True, None)
-    assert await socket.receive_output() == close(ENDS[elsewhere])
-    await socket.wait()
-    assert codes == [ENDS[elsewhere]]
-
-
-async def test_changes_at_disconnect_do_not_revive_the_session(
-    known: Visitor, elsewhere: str, redis_client: redis.Redis
-) -> None:
-    class Consumer(Told):
-        async def disconnect(self, code: int) -> None:
-            self.scope["session"]["late"] = 1
-
-    async with known.socket(Consumer) as socket:
-        await known.visit(elsewhere)
-        before = contents(redis_client)
-        await socket.wait()
-    assert contents(redis_client) == before
-
-
-async def test_changes_of_a_client_that_left_at_the_end_are_lost_and_logged(
-    known: Visitor, elsewhere: str, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
-) -> None:
-    class Consumer(Told):
-        async def disconnect(self, code: int) -> None:
-            await known.visit(elsewhere)
-            contents_then.append(contents(redis_client))
-            self.scope["session"]["late"] = 1
-
-    contents_then: list[Any] = []
-    async with known.socket(Consumer):
-        pass
-    assert [contents(redis_client)] == contents_then
-    if elsewhere == "rotate":
-        [record] = [each for each in caplog.records if each.name == "redis_sessions"]
-        assert "are lost" in record.getMessage()
-
-
-async def test_a_consumer_that_saves_itself_is_told_and_then_the_socket_closes(
-    known: Visitor, elsewhere: str
-) -> None:
-    class Consumer(AsyncWebsocketConsumer):
-        async def receive(self, text_data: str) -> None:
-            await known.visit(elsewhere)
-            self.scope["session"]["late"] = 1
-            with pytest.raises(SessionGone):
-                await self.scope["session"].asave()
-
-    async with known.socket(Consumer) as socket:
-        await socket.send_to("go")
-        assert await socket.receive_output() == close(ENDS[elsewhere])
-        await socket.wait()
