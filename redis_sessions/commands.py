@@ -61,6 +61,11 @@ def record_key(prefix: str, session_id: str) -> str:
     return f"{prefix}:{{{session_id}}}"
 
 
+def session_id(record: str) -> str:
+    """Return the id of the session whose record has this key."""
+    return record[record.index("{") + 1 : -1]
+
+
 def claim_key(prefix: str, digest: str) -> str:
     """Return the key of a claim."""
     return f"{prefix}:claim:{{{digest}}}"

@@ -116,18 +116,20 @@ class SessionData(MutableMapping[Any, Any]):
 
     def whole(self) -> Delta:
         """Return every field as a delta, for a new record."""
+        assigned = dict(self._assigned)
         changed = {
             codec.field_name(key): (
                 self._payloads[key] if value is _PENDING else self._encode(key, value)
             )
             for key, value in list(self._values.items())
         }
-        return Delta(changed, [], True, dict(self._assigned))
+        return Delta(changed, [], True, assigned)
 
     def delta(self) -> Delta:
         """Return what to write; raises TypeError naming the key that cannot be serialised."""
+        assigned = dict(self._assigned)  # first: what a thread assigns meanwhile is not in here
         changed = {codec.field_name(key): payload for key, payload in self._changes()}
-        return Delta(changed, self._removed(), self.replaces, dict(self._assigned))
+        return Delta(changed, self._removed(), self.replaces, assigned)
 
     def settle(self, delta: Delta) -> None:
         """Take ``delta`` as stored. What was changed since it was computed stays to be saved."""

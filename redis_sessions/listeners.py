@@ -124,10 +124,10 @@ class Listener:
 
     async def _take(self, connection: AbstractConnection) -> None:
         """Wait for one reply and pass it on. Raises redis-py's errors."""
-        reply = await connection.read_response(timeout=self.quiet)
+        reply = await connection.read_response(timeout=self.quiet, push_request=True)
         if reply is None:
             self._outbox.put_nowait(("PING",))
-            reply = await connection.read_response(timeout=self.quiet)
+            reply = await connection.read_response(timeout=self.quiet, push_request=True)
         if reply is None:
             raise errors.TimeoutError("the server does not answer")
         kind: Any = reply[0]

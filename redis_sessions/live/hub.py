@@ -8,7 +8,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from .. import executors, operations
+from .. import commands, executors, operations
 from ..conf import config
 from ..exceptions import SessionStoreUnavailable
 from ..listeners import Listener
@@ -92,7 +92,7 @@ class Hub:
         await self._listener.stop()
 
     def _heard(self, channel: str, payload: bytes) -> None:
-        session_id = channel[channel.index("{") + 1 : -1]
+        session_id = commands.session_id(channel)
         word, _, writer = payload.decode("ascii", "replace").partition(" ")
         sockets = self._sockets.get(session_id, ())
         if any(live.session.writer != writer for live in sockets):

@@ -146,7 +146,7 @@ class LiveSession:
 
     def _saved(self) -> None:
         if self._is_socket:
-            self._start(self._follow())
+            self._start(self._follow_if_possible())
         self._take_in()
 
     def _failed(self, error: Exception) -> None:
@@ -169,12 +169,23 @@ class LiveSession:
             await self._join(self.session.id)
         self._set_timer()
 
+    async def _follow_if_possible(self) -> None:
+        try:
+            await self._follow()
+        except SessionStoreUnavailable as error:  # the next save tries again
+            logger.warning("Session %s is not listened to: %s", self.session.id, error)
+
     async def _join(self, session_id: str | None) -> None:
         former, self._joined, self._news = self._joined, session_id, None
-        if session_id is not None:
-            await hub().join(self, session_id)
-        if former is not None:
-            await hub().leave(self, former)
+        try:
+            if session_id is not None:
+                await hub().join(self, session_id)
+        except BaseException:
+            self._joined = None
+            raise
+        finally:
+            if former is not None:
+                await hub().leave(self, former)
 
     def _set_timer(self) -> None:
         if self._timer is not None:

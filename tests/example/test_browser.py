@@ -189,6 +189,7 @@ def test_in_a_browser_a_logout_in_another_window_closes_this_socket_and_says_why
         page.see("http-user", "not logged in")
     page.see("live-status", "closed")
     page.see("live-closed", "4401 logged out")
+    page.see("live-user", "not logged in")
     page.driver.find_element(By.ID, "live-again").click()
     page.see("live-status", "connected")
     page.see("live-user", "not logged in")

@@ -119,6 +119,8 @@ async def test_many_changes_are_told_together(known: Visitor) -> None:
     async with known.socket(Consumer) as socket:
         await socket.tell("block")
         told = await socket.receive_json_from()
+        if len(told) < 50:  # the last ones were not read yet
+            told += await socket.receive_json_from()
         assert told == [f"key{number:02}" for number in range(50)]
         assert await socket.receive_nothing(0.05)
 

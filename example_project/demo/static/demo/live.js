@@ -109,6 +109,11 @@ socket.onclose = ({ code, reason }) => {
   if (socket.readyState === WebSocket.CLOSED) showStatus("closed");
   else showStatus("away", "away, coming back");
 };
+socket.onended = () => {  // a page must not go on showing what was logged out
+  receive.state({ id: null, name: "", basket: [], user: "" });
+  receive.record({ record: null });
+  tell("live-claimed", "");
+};
 socket.onclaimed = () => tell("live-claimed", "The browser has got its cookie.");
 socket.onclaimfailed = ({ detail }) => tell("live-claimed", `No cookie: status ${detail.status}.`);
 

@@ -1,0 +1,173 @@
+"""One connection that listens, and listens again when it was lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import redis
+
+from redis_sessions.exceptions import SessionStoreUnavailable
+from redis_sessions.listeners import Listener
+from redis_sessions.testing import wait_until
+from tests.caches import caches
+from tests.servers import Server, free_port
+
+
+class Heard(Listener):
+    """Keeps what it hears."""
+
+    def __init__(self, alias: str = "sessions") -> None:
+        self.messages: list[tuple[str, bytes]] = []
+        self.resumed = 0
+        super().__init__(alias, lambda *message: self.messages.append(message), self._count)
+
+    def _count(self) -> None:
+        self.resumed += 1
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Heard]:
+    opened = Heard()
+    yield opened
+    await opened.stop()
+
+
+def pubsub_clients(client: redis.Redis) -> list[Any]:
+    return client.client_list(_type="pubsub")
+
+
+async def test_what_is_published_after_subscribe_returned_arrives_in_order(
+    listener: Heard, redis_client: redis.Redis
+) -> None:
+    await listener.subscribe("one")
+    for number in range(100):
+        redis_client.publish("one", number)
+    await wait_until(lambda: len(listener.messages) == 100)
+    assert listener.messages == [("one", str(number).encode()) for number in range(100)]
+    assert listener.listens
+    assert listener.resumed == 0
+
+
+async def test_a_channel_that_was_left_is_not_heard(
+    listener: Heard, redis_client: redis.Redis
+) -> None:
+    await asyncio.gather(listener.subscribe("one"), listener.subscribe("two"))
+    listener.unsubscribe("one")
+    await wait_until(lambda: redis_client.pubsub_channels() == [b"two"])
+    redis_client.publish("one", "lost")
+    redis_client.publish("two", "heard")
+    await wait_until(lambda: listener.messages)
+    assert listener.messages == [("two", b"heard")]
+
+
+async def test_channels_share_a_connection_and_a_channel_is_asked_for_once(
+    listener: Heard, redis_client: redis.Redis
+) -> None:
+    await asyncio.gather(*(listener.subscribe(f"channel{number % 50}") for number in range(200)))
+    assert len(pubsub_clients(redis_client)) == 1
+    assert len(redis_client.pubsub_channels()) == 50
+
+
+async def test_who_leaves_and_comes_back_at_once_misses_nothing_afterwards(
+    listener: Heard, redis_client: redis.Redis
+) -> None:
+    for number in range(50):
+        asking = asyncio.ensure_future(listener.subscribe("one"))
+        await asyncio.sleep(0)
+        listener.unsubscribe("one")
+        await listener.subscribe("one")
+        redis_client.publish("one", number)
+        await wait_until(lambda number=number: ("one", str(number).encode()) in listener.messages)
+        asking.cancel()
+        listener.unsubscribe("one")
+
+
+async def test_a_connection_that_was_killed_listens_to_everything_again_and_says_so(
+    listener: Heard, redis_client: redis.Redis
+) -> None:
+    await asyncio.gather(listener.subscribe("one"), listener.subscribe("two"))
+    for times in (1, 2, 3):
+        redis_client.client_kill_filter(_type="pubsub")
+        await wait_until(lambda times=times: listener.resumed == times)
+        assert sorted(redis_client.pubsub_channels()) == [b"one", b"two"]
+
+
+async def test_a_server_that_comes_back_is_listened_to_again(
+    request: pytest.FixtureRequest, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server(request.config.getoption("server")).start()
+    settings.CACHES = caches(server.url)
+    listener = Heard()
+    try:
+        await listener.subscribe("one")
+        server.kill()
+        await wait_until(lambda: not listener.listens)
+        server.start()
+        await wait_until(lambda: listener.resumed == 1, within=10)
+        with server.client() as client:
+            client.publish("one", "back")
+        await wait_until(lambda: listener.messages == [("one", b"back")])
+    finally:
+        await listener.stop()
+        server.stop()
+    assert caplog.text.count("was interrupted") == 1
+
+
+async def test_a_server_that_does_not_confirm_is_unavailable(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CACHES = caches(f"redis://127.0.0.1:{free_port()}/0")
+    monkeypatch.setattr(Listener, "confirmed_within", 0.1)
+    listener = Heard()
+    try:
+        with pytest.raises(SessionStoreUnavailable, match="sessions"):
+            await listener.subscribe("one")
+    finally:
+        await listener.stop()
+
+
+async def test_a_quiet_connection_is_asked_whether_it_lives_and_stays(
+    listener: Heard, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Listener, "quiet", 0.05)
+    await listener.subscribe("one")
+    [before] = pubsub_clients(redis_client)
+    pings: Callable[[], int] = lambda: redis_client.info("commandstats").get(  # noqa: E731
+        "cmdstat_ping", {"calls": 0}
+    )["calls"]
+    asked = pings()
+    await wait_until(lambda: pings() > asked + 2)
+    [after] = pubsub_clients(redis_client)
+    assert after["id"] == before["id"]
+    assert listener.resumed == 0
+
+
+async def test_a_server_that_hangs_counts_as_lost(
+    listener: Heard, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Listener, "quiet", 0.1)
+    await listener.subscribe("one")
+    redis_client.client_pause(500)
+    await wait_until(lambda: listener.resumed == 1, within=10)
+
+
+async def test_stop_closes_the_connection(redis_client: redis.Redis) -> None:
+    listener = Heard()
+    await listener.subscribe("one")
+    await listener.stop()
+    await wait_until(lambda: pubsub_clients(redis_client) == [])
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_a_site_may_name_either_protocol(
+    settings: Any, server: Server, redis_client: redis.Redis, protocol: int
+) -> None:
+    settings.CACHES = caches(server.url, CONNECTION_POOL_KWARGS={"protocol": protocol})
+    listener = Heard()
+    try:
+        await listener.subscribe("one")
+        redis_client.publish("one", "heard")
+        await wait_until(lambda: listener.messages == [("one", b"heard")])
+    finally:
+        await listener.stop()
