@@ -173,9 +173,10 @@ class SessionStore(SessionLifecycle):
     async def adelete(self, session_key: str | None = None) -> None:
         """See delete()."""
         key = tokens.split_key(session_key or self.session_key)
-        if key is not None:
-            await self._arun(operations.end(key, writer=self.writer))
-        self._deleted(session_key)
+        async with self._lock:  # meanwhile it is not another's doing that the record is gone
+            if key is not None:
+                await self._arun(operations.end(key, writer=self.writer))
+            self._deleted(session_key)
 
     def _get_session(self, no_load: bool = False) -> SessionData:
         self.accessed = True

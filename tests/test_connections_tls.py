@@ -31,9 +31,10 @@ def _openssl(folder: Path, words: str) -> None:
 
 def _make_certificates(folder: Path) -> None:
     new = "req -x509 -newkey rsa:2048 -nodes -days 2"
+    usage = "-addext keyUsage=critical,keyCertSign,cRLSign"  # Python 3.13 asks for it
     for name in ("authority", "another"):
-        _openssl(folder, f"{new} -keyout {name}.key -out {name}.crt -subj /CN={name}")
-    names = "-subj /CN=server -addext subjectAltName=IP:127.0.0.1"
+        _openssl(folder, f"{new} -keyout {name}.key -out {name}.crt -subj /CN={name} {usage}")
+    names = "-subj /CN=server -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=CA:FALSE"
     signed = "-CA authority.crt -CAkey authority.key"
     _openssl(folder, f"{new} {signed} {names} -keyout server.key -out server.crt")
 

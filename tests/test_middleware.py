@@ -242,8 +242,9 @@ async def _visit(authentication: Any, *, key: str = "", status: int = 200) -> Ht
         assert (await request.auser()).is_anonymous
         return HttpResponse(status=status)
 
-    request = AsyncRequestFactory().get("/", headers={"cookie": f"sessionid={key}"})
-    return await SessionMiddleware(authentication(view))(request)
+    factory = AsyncRequestFactory()
+    factory.cookies["sessionid"] = key
+    return await SessionMiddleware(authentication(view))(factory.get("/"))
 
 
 async def test_under_asgi_neither_middleware_uses_a_thread(hops: list[Any], settings) -> None:

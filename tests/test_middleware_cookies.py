@@ -1,5 +1,6 @@
 """Cookies and headers are those of Django's own session middleware, visit by visit."""
 
+import time
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -30,13 +31,17 @@ def _said(response: Any) -> dict[str, Any]:
     said = {"status": response.status_code, "vary": response.headers.get("Vary")}
     if cookie is None:
         return said
-    expires = cookie["expires"] and parsedate_to_datetime(cookie["expires"]).timestamp() // 30
+    expires = cookie["expires"] and round(_seconds_to(cookie["expires"]) / 30)
     return (
         said
         | dict(cookie)
         | {"name": cookie.key, "value": bool(cookie.value)}
         | {"expires": expires}
     )
+
+
+def _seconds_to(date: str) -> float:
+    return parsedate_to_datetime(date).timestamp() - time.time()
 
 
 def _visits(browser: Browser) -> list[Any]:

@@ -179,6 +179,7 @@ async def achange_password(request: HttpRequest) -> HttpResponse:
     user = await request.auser()
     user.set_password("another")
     await user.asave()
+    request.user = user  # Django 5.2 asks for it, and would load it synchronously
     await auth.aupdate_session_auth_hash(request, user)
     return HttpResponse()
 

@@ -204,7 +204,8 @@ class LiveSession:
         if self._news is None or self._is_closed or self.session.is_saving:
             return
         record, hint = self._news
-        if not self._inbox.is_idle and record is not None:  # an end waits for no handler
+        is_told_end = record is None and hint  # which waits for no handler
+        if not self._inbox.is_idle and not is_told_end:
             return
         if self.session.id != self._joined:  # the consumer left it
             return

@@ -226,3 +226,15 @@ async def test_frames_within_the_touch_interval_renew_nothing(
         for _ in range(20):
             await socket.ask("get")
         assert contents(redis_client) == before
+
+
+@KINDS
+async def test_a_reply_waits_for_a_save_that_is_under_way(
+    known: Visitor, consumer: Any, redis_client: redis.Redis
+) -> None:
+    async with known.socket(consumer) as socket:
+        await socket.ask("get")
+        redis_client.client_pause(100, all=False)  # saves wait, reads do not
+        await socket.tell("set", name="Grace")
+        assert (await socket.ask("get"))["name"] == "Grace"
+        assert known.stored()["name"] == "Grace"
