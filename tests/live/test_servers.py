@@ -160,7 +160,7 @@ def test_the_client_sees_the_code_of_a_session_that_ended_and_so_does_the_consum
         change(client, name="Ada")
         with site.open("told", client) as live:
             client.post("/end/")
-            with pytest.raises(ConnectionClosed) as closed:
+            with pytest.raises(ConnectionClosed) as closed:  # noqa: PT012
                 tell(live, do, late=1)  # it may be closed before this arrives
                 live.recv(BOUND)
         assert closed.value.rcvd.code == 4401
