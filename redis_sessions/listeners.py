@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,7 @@ class Listener:
         self._on_message = on_message
         self._on_resumed = on_resumed
         self._channels: dict[str, asyncio.Event] = {}  # set: the server has confirmed it
+        self._unconfirmed: Counter[str] = Counter()  # subscriptions that were sent, by channel
         self._outbox: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
         self._listens = False
         self._task = asyncio.ensure_future(self._run())
@@ -52,6 +54,7 @@ class Listener:
         """
         if channel not in self._channels:
             self._channels[channel] = asyncio.Event()
+            self._unconfirmed[channel] += 1
             self._outbox.put_nowait(("SUBSCRIBE", channel))
         try:
             await asyncio.wait_for(self._channels[channel].wait(), self.confirmed_within)
@@ -106,6 +109,7 @@ class Listener:
     def _renew_outbox(self) -> None:
         """Subscribe to everything on a new connection."""
         self._outbox = asyncio.Queue()
+        self._unconfirmed = Counter(list(self._channels))
         for channel, event in self._channels.items():
             event.clear()
             self._outbox.put_nowait(("SUBSCRIBE", channel))
@@ -133,5 +137,13 @@ class Listener:
         kind: Any = reply[0]
         if kind == b"message":
             self._on_message(reply[1].decode(), reply[2])
-        elif kind == b"subscribe" and reply[1].decode() in self._channels:
-            self._channels[reply[1].decode()].set()
+        elif kind == b"subscribe":
+            self._confirm(reply[1].decode())
+
+    def _confirm(self, channel: str) -> None:
+        """Note a confirmation; the last one counts, where it was listened to before and again."""
+        self._unconfirmed[channel] -= 1
+        if self._unconfirmed[channel] <= 0:
+            del self._unconfirmed[channel]
+            if channel in self._channels:
+                self._channels[channel].set()
