@@ -16,6 +16,13 @@ from .exceptions import SessionStoreUnavailable
 logger = logging.getLogger("redis_sessions")
 
 
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it is over: before Python 3.12, ``wait_for()`` may swallow that once."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.1)
+
+
 class Listener:
     """Channels of one server, over one connection of the running event loop.
 
@@ -70,8 +77,7 @@ class Listener:
 
     async def stop(self) -> None:
         """Close the connection."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._task)
 
     async def _run(self) -> None:
         failures, resumed = 0, False
@@ -102,8 +108,7 @@ class Listener:
                 await self._take(connection)
         finally:
             if sending is not None:
-                sending.cancel()
-                await asyncio.gather(sending, return_exceptions=True)
+                await end(sending)
             await connection.disconnect(nowait=True)
 
     def _renew_outbox(self) -> None:

@@ -100,14 +100,17 @@ def test_an_acl_user_needs_these_commands_and_the_sessions_keys_only(
         "+hset",
         "+hdel",
     ]
-    may += ["+hincrby", "+expireat", "+unlink", "+publish"]
+    may += ["+hincrby", "+expireat", "+unlink", "+publish", "+ping"]
     own = start_server(
         "--user", "web", "on", ">secret", "resetkeys", "~session:*", "&session:*", "-@all", *may
     )
+    often = {"health_check_interval": 1e-9}
     if place == "url":
-        settings.CACHES = caches(f"redis://web:secret@127.0.0.1:{own.port}/0")
+        url = f"redis://web:secret@127.0.0.1:{own.port}/0"
+        settings.CACHES = caches(url, CONNECTION_POOL_KWARGS=often)
     else:
-        settings.CACHES = caches(own.url, USERNAME="web", PASSWORD="secret")
+        user = {"USERNAME": "web", "PASSWORD": "secret"}
+        settings.CACHES = caches(own.url, CONNECTION_POOL_KWARGS=often, **user)
     works(do)
     session = SessionStore()
     do(session.create)

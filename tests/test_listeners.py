@@ -54,7 +54,8 @@ async def test_a_channel_that_was_left_is_not_heard(
 ) -> None:
     await asyncio.gather(listener.subscribe("one"), listener.subscribe("two"))
     listener.unsubscribe("one")
-    await wait_until(lambda: redis_client.pubsub_channels() == [b"two"])
+    await wait_until(lambda: not redis_client.pubsub_channels("one"))
+    assert redis_client.pubsub_channels("two") == [b"two"]
     redis_client.publish("one", "lost")
     redis_client.publish("two", "heard")
     await wait_until(lambda: listener.messages)
@@ -65,8 +66,8 @@ async def test_channels_share_a_connection_and_a_channel_is_asked_for_once(
     listener: Heard, redis_client: redis.Redis
 ) -> None:
     await asyncio.gather(*(listener.subscribe(f"channel{number % 50}") for number in range(200)))
-    assert len(pubsub_clients(redis_client)) == 1
-    assert len(redis_client.pubsub_channels()) == 50
+    assert len(redis_client.pubsub_channels("channel*")) == 50
+    assert [client["sub"] for client in pubsub_clients(redis_client)].count("50") == 1
 
 
 async def test_who_leaves_and_comes_back_at_once_misses_nothing_afterwards(
@@ -90,7 +91,7 @@ async def test_a_connection_that_was_killed_listens_to_everything_again_and_says
     for times in (1, 2, 3):
         redis_client.client_kill_filter(_type="pubsub")
         await wait_until(lambda times=times: listener.resumed == times)
-        assert sorted(redis_client.pubsub_channels()) == [b"one", b"two"]
+        assert {b"one", b"two"} <= set(redis_client.pubsub_channels())
 
 
 async def test_a_server_that_comes_back_is_listened_to_again(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .. import commands, executors, operations
 from ..conf import config
 from ..exceptions import SessionStoreUnavailable
-from ..listeners import Listener
+from ..listeners import Listener, end
 
 if TYPE_CHECKING:
     from .socket import LiveSession
@@ -88,7 +88,7 @@ class Hub:
     async def _stop(self) -> None:
         _hubs.pop(asyncio.get_running_loop(), None)
         for task in self._tasks:
-            task.cancel()
+            await end(task)
         await self._listener.stop()
 
     def _heard(self, channel: str, payload: bytes) -> None:

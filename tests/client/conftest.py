@@ -70,7 +70,7 @@ class Site:
             self.process = None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The client's site, with the sessions of the tests' server."""
     running = Site(tmp_path_factory.mktemp("client"))
@@ -82,7 +82,7 @@ def site(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
         running.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     """A headless Chromium."""
     if not (CHROMIUM and CHROMEDRIVER):

@@ -9,7 +9,7 @@ from django.conf import settings
 from tests.example.demo import Site, Visitor
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The demo on the server of the tests. Nothing may go wrong in it, seen or unseen."""
     url = settings.CACHES["sessions"]["LOCATION"]
