@@ -41,7 +41,7 @@ def _said(response: Any) -> dict[str, Any]:
 
 
 def _seconds_to(date: str) -> float:
-    return parsedate_to_datetime(date).timestamp() - time.time()
+    return max(0, parsedate_to_datetime(date).timestamp() - time.time())
 
 
 def _visits(browser: Browser) -> list[Any]:
