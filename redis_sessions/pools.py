@@ -55,8 +55,13 @@ class SyncPool:
 
     def disconnect(self) -> None:
         """Close the connections that are free; they connect again at their next use."""
-        for connection in list(self._free):
-            connection.disconnect()
+        closed = []
+        with contextlib.suppress(IndexError):
+            while True:  # another thread may take one meanwhile
+                closed.append(self._free.pop())
+                closed[-1].disconnect()
+        for connection in closed:
+            self.release(connection)
 
     def _wait(self) -> AbstractConnection:
         deadline = time.monotonic() + self._model.timeout
@@ -75,10 +80,10 @@ class SyncPool:
                 self._waiting -= 1
 
     def _make(self) -> AbstractConnection:
-        self._made += 1
         connection: AbstractConnection = self._model.connection_class(
             **self._model.connection_kwargs
         )
+        self._made += 1
         return connection
 
 
@@ -121,8 +126,14 @@ class AsyncPool:
 
     async def disconnect(self) -> None:
         """Close the connections that are free; they connect again at their next use."""
-        for connection in list(self._free):
-            await connection.disconnect(nowait=True)
+        closed = []
+        try:
+            while self._free:  # another task may take one meanwhile
+                closed.append(self._free.pop())
+                await closed[-1].disconnect(nowait=True)
+        finally:
+            for connection in closed:
+                self.release(connection)
 
     async def aclose(self) -> None:
         """Close all connections."""
