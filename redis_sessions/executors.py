@@ -109,7 +109,7 @@ def _send(pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
             again = _exchange(connection, list(unknown.values()))
             replies = _merged(replies, unknown, again)
         return replies
-    except errors.ConnectionError:
+    except (errors.ConnectionError, errors.TimeoutError):
         connection.disconnect()
         pool.disconnect()  # the others are likely to be dead too: the retry is to meet none
         raise
@@ -129,7 +129,7 @@ async def _asend(pool: AsyncPool, commands: Sequence[Command[Any]]) -> list[Any]
             again = await _aexchange(connection, list(unknown.values()))
             replies = _merged(replies, unknown, again)
         return replies
-    except errors.ConnectionError:
+    except (errors.ConnectionError, errors.TimeoutError):
         await connection.disconnect(nowait=True)
         await pool.disconnect()  # see _send()
         raise
