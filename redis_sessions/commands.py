@@ -125,21 +125,10 @@ def save(
     writer: str = "",
 ) -> Command[Result]:
     """Set and delete fields of a record, and renew its expiry; at version ``ends_at``, end it."""
-    words = (
-        digests,
-        now,
-        age,
-        absolute_age,
-        _or_empty(idle),
-        _or_empty(empty_age),
-        int(replaces),
-        _or_empty(ends_at),
-        writer,
-        10 + 2 * len(changed),
-        *chain.from_iterable(changed.items()),
-        *removed,
-    )
-    return _script("save", record, words, _result, _gone)
+    life = (age, absolute_age, _or_empty(idle), _or_empty(empty_age))
+    manner = (int(replaces), _or_empty(ends_at), writer, 10 + 2 * len(changed))
+    fields = (*chain.from_iterable(changed.items()), *removed)
+    return _script("save", record, (digests, now, *life, *manner, *fields), _result, _gone)
 
 
 def renew(record: str, digests: bytes, fields: Mapping[bytes, tuple[bytes, bytes]]) -> Command[int]:

@@ -68,9 +68,13 @@ class SessionLifecycle(SessionExpiry):
             payloads, self._stale = record.unseal(key.id, config().signing_keys)
         except Unreadable as reason:
             return self._unreadable(reason)
+        self._know(record)
+        return self._new_data(payloads)
+
+    def _know(self, record: Record) -> None:
+        """Note what the meta fields of a record tell."""
         self._created_at, self._version = record.created, record.version
         self._expiry, self._idle = record.expiry, record.idle
-        return self._new_data(payloads)
 
     def _unreadable(self, reason: Unreadable) -> SessionData:
         """Read a session that cannot be trusted as none; it stays in Redis as it is."""
@@ -94,8 +98,8 @@ class SessionLifecycle(SessionExpiry):
         payloads, stale = record.unseal(self.id or "", config().signing_keys)
         changed = self._at_hand().rebase(payloads)
         self.modified, self._stale = modified, stale
-        self._created_at, self._version, self.written = record.created, record.version, 0
-        self._expiry, self._idle = record.expiry, record.idle
+        self._know(record)
+        self.written = 0
         return changed
 
     # Create

@@ -33,11 +33,11 @@ def load(key: SessionKey) -> Command[Record | None]:
 
 def peek(session_id: str) -> Command[Record | Unreadable | None]:
     """Read the record of any session, to show what became of it to those who hold its key."""
-    return commands.peek(commands.record_key(config().KEY_PREFIX, session_id))
+    return commands.peek(channel(session_id))
 
 
 def channel(session_id: str) -> str:
-    """Return the name of the channel on which news of a session are published."""
+    """Return the name of the channel on which news of a session are published: its record's."""
     return commands.record_key(config().KEY_PREFIX, session_id)
 
 
@@ -132,7 +132,7 @@ def holds(key: SessionKey, stored_digest: bytes | None) -> bool:
 
 
 def _name(key: SessionKey) -> str:
-    return commands.record_key(config().KEY_PREFIX, key.id)
+    return channel(key.id)
 
 
 def _digests(key: SessionKey) -> list[bytes]:

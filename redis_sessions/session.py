@@ -102,6 +102,7 @@ class SessionStore(SessionLifecycle):
 
     def end_obsolete(self) -> None:
         """End this session if it is_obsolete(), unless others have written to it since.
+
         Afterwards this object is as good as new, or holds what others wrote.
         """
         if self.is_obsolete():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..exceptions import SessionGone, SessionStoreUnavailable
+from ..listeners import end
 from ..session import SessionStore
 
 logger = logging.getLogger("redis_sessions")
@@ -94,8 +95,7 @@ class Saver:
             logger.error("The last changes of session %s are lost: %s", self._session.id, error)
         finally:
             if self._task is not None:
-                self._task.cancel()
-                await asyncio.wait([self._task])
+                await end(self._task)
 
     def _has_changes(self) -> bool:
         session = self._session
