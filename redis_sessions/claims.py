@@ -7,6 +7,7 @@ of theirs into another's page, to have its user go on in their session. A post b
 uses the claim up: who could make it has seen what was meant for one page only. No I/O here.
 """
 
+import re
 from collections.abc import Iterable
 from hashlib import blake2b
 
@@ -17,6 +18,7 @@ from .tokens import SessionKey
 
 SECONDS = 30
 _LENGTH = 25  # characters of [0-9a-z]: 129 bits
+_CLAIM = re.compile(rf"[0-9a-z]{{{_LENGTH}}}", re.ASCII)
 _SCOPE = "claim"
 _FORMER_SIZE = 16
 _KEY_LENGTH = tokens.ID_LENGTH + tokens.SECRET_LENGTH
@@ -34,6 +36,11 @@ def make(key: SessionKey, formers: Iterable[str | None]) -> tuple[str, Command[N
     payload = _covered(str(key).encode(), claim) + bound
     stored = codec.seal(_SCOPE, _digest(claim), payload, config().signing_keys[0])
     return claim, commands.store_claim(_name(claim), stored, SECONDS)
+
+
+def is_claim(text: str) -> bool:
+    """Tell whether a text could be a claim."""
+    return _CLAIM.fullmatch(text) is not None
 
 
 def take(claim: str) -> Command[bytes | None]:

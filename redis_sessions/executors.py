@@ -23,13 +23,8 @@ from .pools import AsyncPool, SyncPool
 Words = tuple[Any, ...]
 
 _REFUSED = (errors.AuthenticationError, errors.AuthorizationError)
-_PASSING = (
-    errors.ConnectionError,
-    errors.TimeoutError,
-    errors.ReadOnlyError,
-    errors.ClusterDownError,
-    errors.TryAgainError,
-)
+_LOST = (errors.ConnectionError, errors.TimeoutError)
+_PASSING = (*_LOST, errors.ReadOnlyError, errors.ClusterDownError, errors.TryAgainError)
 
 _SYNC_IN_LOOP = (
     "You cannot read or write a session synchronously in an async context: use the asynchronous"
@@ -109,12 +104,10 @@ def _send(pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
             again = _exchange(connection, list(unknown.values()))
             replies = _merged(replies, unknown, again)
         return replies
-    except (errors.ConnectionError, errors.TimeoutError):
+    except BaseException as error:
         connection.disconnect()
-        pool.disconnect()  # the others are likely to be dead too: the retry is to meet none
-        raise
-    except BaseException:
-        connection.disconnect()
+        if isinstance(error, _LOST):
+            pool.disconnect()  # the others are likely to be dead too: the retry is to meet none
         raise
     finally:
         pool.release(connection)
@@ -129,12 +122,10 @@ async def _asend(pool: AsyncPool, commands: Sequence[Command[Any]]) -> list[Any]
             again = await _aexchange(connection, list(unknown.values()))
             replies = _merged(replies, unknown, again)
         return replies
-    except (errors.ConnectionError, errors.TimeoutError):
+    except BaseException as error:
         await connection.disconnect(nowait=True)
-        await pool.disconnect()  # see _send()
-        raise
-    except BaseException:
-        await connection.disconnect(nowait=True)
+        if isinstance(error, _LOST):
+            await pool.disconnect()  # see _send()
         raise
     finally:
         pool.release(connection)

@@ -1,6 +1,5 @@
 """The claim view: the page posts a claim that came over its socket, and gets the cookie."""
 
-import re
 from importlib import import_module
 from typing import Any
 
@@ -13,8 +12,6 @@ from django.views.decorators.http import require_POST
 
 from . import claims, executors
 from .conf import config
-
-_CLAIM = re.compile(r"[0-9a-z]{25}", re.ASCII)
 
 
 @csrf_exempt  # the Origin is checked, and must be there
@@ -29,7 +26,7 @@ async def claim(request: HttpRequest) -> HttpResponse:
         return HttpResponse("The Origin of this request is not this site.\n", status=403)
     text = request.POST.get("claim", "")
     former = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    key = await _session_key(text, former) if _CLAIM.fullmatch(text) else None
+    key = await _session_key(text, former) if claims.is_claim(text) else None
     session = import_module(settings.SESSION_ENGINE).SessionStore(key)
     await session._aget_session()
     if session.session_key is None or session.superseded:
