@@ -74,9 +74,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session = _store(request)
         if session and session.unavailable and response.status_code >= 500:
             return self._unavailable()  # also where another middleware met the error
-        if session and session.superseded and not session.modified:
+        if session and _is_left_alone(session):
             patch_vary_headers(response, ("Cookie",))
-            return response  # the cookie is the login's, whose response is under way
+            return response
         if session and session.touched:
             session.modified = True  # the cookie lives as long as the session
         return super().process_response(request, response)
@@ -146,6 +146,11 @@ def _is_loaded_anyway(session: SessionStore, response: Any) -> bool:
     return settings.SESSION_SAVE_EVERY_REQUEST
 
 
+def _is_left_alone(session: SessionStore) -> bool:
+    """Tell whether the cookie is that of a login whose response is under way."""
+    return session.superseded and not session.modified
+
+
 def _is_suppressed(session: SessionStore, response: Any) -> bool:
     """Tell whether the session holds nothing worth a record and a cookie.
 
@@ -156,8 +161,6 @@ def _is_suppressed(session: SessionStore, response: Any) -> bool:
 
 def _is_saved(session: SessionStore, response: Any) -> bool:
     """Tell whether Django's middleware is going to save the session."""
-    if response.status_code >= 500 or session.is_empty():
-        return False
-    if session.superseded and not session.modified:
+    if response.status_code >= 500 or session.is_empty() or _is_left_alone(session):
         return False
     return session.modified or session.touched or settings.SESSION_SAVE_EVERY_REQUEST

@@ -119,9 +119,14 @@ def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Co
     return commands.end(_name(key), _proofs(key), reason, writer)
 
 
+def has_expired(record: Record) -> bool:
+    """Tell whether a record that is still there has expired."""
+    return min(record.expiry, record.created + absolute_age()) <= now()
+
+
 def standing(key: SessionKey, record: Record | None) -> Standing:
     """Tell what the key is to the record that was read under its id."""
-    if record is None or min(record.expiry, record.created + absolute_age()) <= now():
+    if record is None or has_expired(record):
         return Standing.WRONG
     return record.standing(_digests(key), now())
 

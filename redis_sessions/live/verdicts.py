@@ -19,7 +19,7 @@ def verdict(
     key = session.key
     if key is None or isinstance(record, Unreadable):
         return CloseCode.ENDED
-    if record is None or record.expiry <= operations.now():
+    if record is None or operations.has_expired(record):
         return _why_ended(session, record, hint)
     if operations.standing(key, record) is Standing.CURRENT:
         return None
