@@ -4,9 +4,11 @@ import time
 from typing import Any
 
 import pytest
+import redis
 
 from redis_sessions.live import CloseCode
 from redis_sessions.session import SessionStore
+from tests.conftest import record_of
 from tests.consumers import Told, ToldSync
 from tests.live.visitors import Visitor
 
@@ -85,3 +87,14 @@ async def test_a_touch_elsewhere_which_nobody_tells_does_not_close_the_socket_ea
             await SessionStore(session.session_key).aload()
             assert await socket.receive_nothing(0.2)
         await closed_after(socket, started)
+
+
+async def test_an_absolute_age_that_was_lowered_is_an_expiry_to_a_socket_too(
+    visitor: Visitor, settings: Any, redis_client: redis.Redis
+) -> None:
+    record = record_of(await begin(visitor))
+    async with visitor.socket(Told) as socket:
+        redis_client.hincrby(record, "\0c", -3600)
+        settings.REDIS_SESSIONS = {"ABSOLUTE_AGE": 3600}
+        redis_client.publish(record, "saved elsewhere")
+        await closed_after(socket, time.time())
