@@ -7,7 +7,7 @@ closed with its loop.
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import redis.asyncio.connection
@@ -128,7 +128,8 @@ def pool_options(alias: str) -> dict[str, Any]:
 
 def cache_entry(alias: str) -> dict[str, Any]:
     """Return a ``CACHES`` entry that is django-redis's. Raises ImproperlyConfigured."""
-    entry: dict[str, Any] | None = settings.CACHES.get(alias)
+    caches: Mapping[str, Any] = settings.CACHES
+    entry: dict[str, Any] | None = caches.get(alias)
     if entry is None:
         raise ImproperlyConfigured(
             f"CACHES has no entry {alias!r} for sessions; add one, or name one in"
