@@ -6,30 +6,18 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from tests.servers import BINARIES, binary
 
-from . import report
+from . import about, report
 from .rounds import Run
-from .rows import rows
-
-
-class Effort(NamedTuple):
-    """How much is measured: rounds, and what multiplies the operations of a round."""
-
-    rounds: int
-    scale: float
-
-
-DEFAULT = Effort(rounds=15, scale=0.6)
-QUICK = Effort(rounds=7, scale=0.25)
+from .rows import DEFAULT, QUICK, Effort, rows
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under a minute, with more spread")
+    parser.add_argument("--quick", action="store_true", help="a minute, with more spread")
     parser.add_argument("--rounds", type=int, help="how often everything is measured")
     parser.add_argument(
         "--only", metavar="WORDS", default="", help='rows with that: "async, 1 task"'
@@ -39,8 +27,8 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if binary(given.server) is None:
         parser.error("--server redis needs redis-server: apt-get install redis-server")
-    given.rounds, scale = effort(given)
-    given.rows = [row for row in rows(scale) if given.only in row.label]
+    asked = effort(given)
+    given.rounds, given.rows = asked.rounds, [row for row in rows(asked) if given.only in row.label]
     if not given.rows:
         parser.error(f"no row has {given.only!r}: {', '.join(row.label for row in rows())}")
     return given
@@ -54,19 +42,19 @@ def effort(given: argparse.Namespace) -> Effort:
 
 def measure(given: argparse.Namespace) -> None:
     """Run everything, print the tables, and write the samples where that was asked."""
-    begin, about = time.monotonic(), {"command": sys.argv, "rounds": given.rounds}
-    about |= {"started": datetime.now(UTC).isoformat(), "machine": report.machine()}
+    begin, facts = time.monotonic(), {"command": sys.argv, "rounds": given.rounds}
+    facts |= {"started": datetime.now(UTC).isoformat(), "machine": about.machine()}
     with Run(given.server, given.rows) as run:
-        about["versions"] = run.versions
-        print(report.head(about), flush=True)
+        facts["versions"] = run.versions
+        print(about.head(facts), flush=True)
         for _ in run.rounds(given.rounds):
             print(".", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
-    about |= {"seconds": round(time.monotonic() - begin, 1), "load_after": report.load()}
+    facts |= {"seconds": round(time.monotonic() - begin, 1), "load_after": about.load()}
     print(report.text(run.samples))
-    print(report.foot(about))
+    print(about.foot(facts))
     if given.json:
-        given.json.write_text(json.dumps(report.document(run.samples, about), indent=1) + "\n")
+        given.json.write_text(json.dumps(about.document(run.samples, facts), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,21 +1,29 @@
-"""What the samples say: medians, spread and ratios, as text for people and JSON for programs."""
+"""What the samples say: medians, spread and ratios, as tables."""
 
-import os
-import platform
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
-from . import cores
-from .engines import ENGINES, OURS, RIVALS
+from .engines import BARE, ENGINES, OURS, RIVALS
 from .rounds import Samples
 
-METRICS = {
-    "cpu": "CPU of the client, microseconds an operation",
-    "wall": "Time that passed, microseconds an operation",
-    "bytes": "Memory in the server, bytes a session",
+METRICS = {  # a title for each part, and digits
+    "cpu": ("CPU of the client, microseconds an operation", 0),
+    "wall": ("Time that passed, microseconds an operation", 0),
+    "bytes": ("Memory in the server, bytes a session", 0),
 }
+SOCKETS = {
+    "cpu": ("CPU of the process, microseconds", 0),
+    "wall": ("Time that passed, microseconds", 0),
+    "trips": ("Round trips to the server", 0),
+    "resident": ("Memory, bytes a socket; with a session, beyond it", 0),
+    "answer": ("A logout by HTTP until its answer, median, ms", 1),
+    "close": ("A logout by HTTP until the close elsewhere, median, ms", 1),
+    "close99": ("the same, 99th percentile, ms", 1),
+    "holds": ("Whether this is so", 0),
+}
+PARTS = {"sessions": METRICS, "sockets": SOCKETS}
 NAMES = {"nothing": "nothing, but a session object", "save": "save, with its read"}
 NAMES |= {"login": "login, with its read", "logout": "logout, with its read"}
 
@@ -43,90 +51,80 @@ class Spread(NamedTuple):
         return f"{middle} ({self.low:,.{digits}f}-{self.high:,.{digits}f})"
 
 
+def values(samples: Samples, engine: str, metric: str) -> list[Any]:
+    """Return what an engine took, round by round; of memory, what a session adds to a socket."""
+    found = samples.of(engine, metric)
+    if metric != "resident" or engine == BARE.name:
+        return found
+    return [
+        with_it - bare for with_it, bare in zip(found, samples.of(BARE.name, metric), strict=True)
+    ]
+
+
 def ratios(samples: Samples, metric: str, rival: str) -> list[float]:
     """Return ours over the rival's, round by round: what disturbs a round disturbs both."""
-    pairs = zip(samples.of(OURS.name, metric), samples.of(rival, metric), strict=True)
-    return [ours / theirs for ours, theirs in pairs]
+    ours, theirs = (values(samples, engine, metric) for engine in (OURS.name, rival))
+    return [mine / its for mine, its in zip(ours, theirs, strict=True)]
 
 
 def text(samples: Sequence[Samples]) -> str:
     """Return a table for each metric: medians, with the quartiles in brackets."""
-    return "\n".join(line for metric in METRICS for line in _table(samples, metric))
+    parts = [(part, metric) for part, metrics in PARTS.items() for metric in metrics]
+    return "\n".join(line for each in parts for line in _table(samples, *each))
 
 
-def _table(samples: Sequence[Samples], metric: str) -> Iterator[str]:
-    measured = [entry for entry in samples if metric in entry.answers[OURS.name][0]]
+def _table(samples: Sequence[Samples], part: str, metric: str) -> Iterator[str]:
+    measured = [
+        entry
+        for entry in samples
+        if entry.row.part == part and metric in entry.answers[OURS.name][0]
+    ]
     if not measured:
         return
-    heads = [engine.title for engine in (OURS, *RIVALS)]
-    heads += [f"ours / {rival.name}" for rival in RIVALS]
-    yield from ("", _line(METRICS[metric], heads))
+    title, digits = PARTS[part][metric]
+    yield from ("", _line(title, _heads(measured[0])))
     for group, entries in groupby(measured, lambda entry: entry.row.group):
         yield group
         for entry in entries:
-            name = NAMES.get(entry.row.name, entry.row.name)
-            yield _line(f"  {name}{_encodings(entry)}", _cells(entry, metric))
+            name = (
+                NAMES.get(entry.row.name, entry.row.name) if part == "sessions" else entry.row.name
+            )
+            yield _line(f"  {name}{_encodings(entry)}", _cells(entry, metric, digits))
 
 
-def _cells(entry: Samples, metric: str) -> list[str]:
+def _heads(entry: Samples) -> list[str]:
+    engines = [ENGINES[name] for name in entry.row.engines]
+    titles = [engine.sockets if entry.row.part == "sockets" else engine.title for engine in engines]
+    return titles + [f"ours / {rival.name}" for rival in RIVALS]
+
+
+def _cells(entry: Samples, metric: str, digits: int) -> list[str]:
     """Return what each engine took, and the ratio to each rival."""
-    values = [Spread.of(entry.of(engine.name, metric)).text(0) for engine in (OURS, *RIVALS)]
-    return values + [Spread.of(ratios(entry, metric, rival.name)).text(2) for rival in RIVALS]
+    cells = [_cell(values(entry, engine, metric), digits) for engine in entry.row.engines]
+    return cells + [_ratio(entry, metric, rival.name) for rival in RIVALS]
+
+
+def _cell(values: Sequence[Any], digits: int) -> str:
+    """Return figures in short; what an engine cannot do has none."""
+    if isinstance(values[0], bool | None):
+        return "yes" if all(values) else "no"
+    return Spread.of(values).text(digits)
+
+
+def _ratio(entry: Samples, metric: str, rival: str) -> str:
+    """Return the ratio, where both have figures."""
+    theirs = values(entry, rival, metric)
+    if isinstance(theirs[0], bool | None) or not all(theirs):
+        return "-"
+    return Spread.of(ratios(entry, metric, rival)).text(2)
 
 
 def _encodings(entry: Samples) -> str:
     """Return how the server keeps the session, where that was asked."""
     if "encoding" not in entry.answers[OURS.name][0]:
         return ""
-    return ": " + " / ".join(entry.of(name, "encoding")[0] for name in ENGINES)
+    return ": " + " / ".join(entry.of(name, "encoding")[0] for name in entry.row.engines)
 
 
 def _line(name: str, cells: Sequence[str]) -> str:
-    return f"{name:<48}" + "".join(f"{cell:>24}" for cell in cells)
-
-
-def load() -> list[float]:
-    """Return how many processes wanted to run, on average of the last 1, 5 and 15 minutes."""
-    return [round(average, 2) for average in os.getloadavg()]
-
-
-def machine() -> dict[str, Any]:
-    """Return what tells this machine from another, how its cores are shared out, and its load."""
-    shares = {"server": cores.SERVER, **cores.CLIENT}
-    return {"platform": platform.platform(), "cores": shares, "load": load()}
-
-
-def head(about: dict[str, Any]) -> str:
-    """Return the lines above the tables: what was measured with what."""
-    shares = about["machine"]["cores"]
-    return "\n".join(
-        (
-            ", ".join(f"{name} {version}" for name, version in about["versions"].items()),
-            f"{about['machine']['platform']}, load {about['machine']['load'][0]}",
-            "cores: " + ", ".join(f"{whose} {numbers}" for whose, numbers in shares.items()),
-        )
-    )
-
-
-def foot(about: dict[str, Any]) -> str:
-    """Return the line below the tables: how they came about."""
-    effort = f"{about['rounds']} rounds in {about['seconds']:.0f} s"
-    return (
-        "\nMedians, and quartiles in brackets; the ratio is taken round by round."
-        f" {effort}; load now {about['load_after'][0]}."
-    )
-
-
-def document(samples: Sequence[Samples], about: dict[str, Any]) -> dict[str, Any]:
-    """Return everything that was measured, for JSON; the answers are in the order of the rounds."""
-    measured = [
-        {
-            "group": entry.row.group,
-            "name": entry.row.name,
-            "request": entry.row.request,
-            "samples": entry.answers,
-        }
-        for entry in samples
-    ]
-    titles = {engine.name: engine.title for engine in ENGINES.values()}
-    return about | {"engines": titles, "rows": measured}
+    return f"{name:<48}" + "".join(f"{cell:>26}" for cell in cells)

@@ -1,4 +1,4 @@
-"""Processes and turns: a server, a process for each engine, and rounds in which they alternate.
+"""Processes and turns: a server, processes for each engine, and rounds in which they alternate.
 
 A round measures every row once, and the engines take turns row by row: what else the machine does
 hits them alike.
@@ -8,16 +8,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from tests.servers import Server
 
 from . import cores
-from .engines import ENGINES
-from .rows import Row
+from .engines import ENGINES, OURS
+from .rows import Place, Row
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,10 +42,10 @@ class Samples:
 class Worker:
     """A process in which one engine runs."""
 
-    def __init__(self, engine: str, url: str) -> None:
+    def __init__(self, engine: str, url: str, *options: str) -> None:
         self.engine = engine
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", engine, url],
+            [sys.executable, "-m", "benchmarks.worker", engine, url, *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -71,19 +72,23 @@ class Worker:
 
 
 class Run:
-    """One run of some rows on one server, with a worker and a database for each engine."""
+    """One run of some rows on one server, with workers and databases of their own for each engine.
+
+    A worker starts when it is first asked.
+    """
 
     def __init__(self, server: str, wanted: Sequence[Row]) -> None:
         self.samples = [Samples(row) for row in wanted]
         self._server = Server(server)
+        self._workers: dict[tuple[str, Place], Worker] = {}
 
     def __enter__(self) -> "Run":
         with ExitStack() as stack:
             stack.callback(self._server.stop)
             with cores.started_on(cores.SERVER):
                 self._server.start()
-            self._workers = [self._worker(stack, *numbered) for numbered in enumerate(ENGINES)]
-            self.versions = self._workers[0].ask({"measure": "versions"})
+            self._stack = stack
+            self.versions = self._worker(OURS.name, Place.KEPT).ask({"measure": "versions"})
             self._stack = stack.pop_all()
         return self
 
@@ -93,20 +98,34 @@ class Run:
     def rounds(self, number: int) -> Iterator[int]:
         """Measure, in rounds after a smaller one to warm up; yield the number of each when done."""
         for samples in self.samples:
-            for worker in self._workers:
-                worker.ask(samples.row.warm_up())
+            self._warm_up(samples.row)
         for done in range(1, number + 1):
-            order = self._workers if done % 2 else self._workers[::-1]
             for samples in self.samples:
-                if samples.row.timed or done == 1:
-                    self._measure(samples, order)
+                if samples.row.is_due(done):
+                    self._measure(samples, samples.row.engines[:: 1 if done % 2 else -1])
             yield done
 
-    def _worker(self, stack: ExitStack, database: int, engine: str) -> Worker:
-        worker = Worker(engine, f"redis://127.0.0.1:{self._server.port}/{database}")
-        stack.callback(worker.close)
-        return worker
+    def _warm_up(self, row: Row) -> None:
+        if row.place is not Place.FRESH:
+            for engine in row.engines:
+                self._worker(engine, row.place).ask(row.warm_up())
 
-    def _measure(self, samples: Samples, order: Sequence[Worker]) -> None:
-        for worker in order:
-            samples.add(worker.engine, worker.ask(samples.row.request))
+    def _measure(self, samples: Samples, engines: Sequence[str]) -> None:
+        row = samples.row
+        for engine in engines:
+            if row.place is Place.FRESH:
+                with closing(self._start(engine, row.place)) as worker:
+                    samples.add(engine, worker.ask(row.request))
+            else:
+                samples.add(engine, self._worker(engine, row.place).ask(row.request))
+
+    def _worker(self, engine: str, place: Place) -> Worker:
+        if (engine, place) not in self._workers:
+            worker = self._workers[engine, place] = self._start(engine, place)
+            self._stack.callback(worker.close)
+        return self._workers[engine, place]
+
+    def _start(self, engine: str, place: Place) -> Worker:
+        database = list(product(ENGINES, Place)).index((engine, place))
+        url = f"redis://127.0.0.1:{self._server.port}/{database}"
+        return Worker(engine, url, *(["counted"] if place is Place.COUNTED else []))

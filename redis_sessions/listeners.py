@@ -46,7 +46,7 @@ class Listener:
         self._channels: dict[str, asyncio.Event] = {}  # set: the server has confirmed it
         self._unconfirmed: Counter[str] = Counter()  # subscriptions that were sent, by channel
         self._outbox: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
-        self._listens = False
+        self._is_connected = self._listens = False
         self._task = asyncio.ensure_future(self._run())
 
     @property
@@ -61,8 +61,7 @@ class Listener:
         """
         if channel not in self._channels:
             self._channels[channel] = asyncio.Event()
-            self._unconfirmed[channel] += 1
-            self._outbox.put_nowait(("SUBSCRIBE", channel))
+            self._ask("SUBSCRIBE", channel)
         try:
             await asyncio.wait_for(self._channels[channel].wait(), self.confirmed_within)
         except TimeoutError as error:
@@ -73,7 +72,7 @@ class Listener:
     def unsubscribe(self, channel: str) -> None:
         """Stop listening to a channel."""
         if self._channels.pop(channel, None) is not None:
-            self._outbox.put_nowait(("UNSUBSCRIBE", channel))
+            self._ask("UNSUBSCRIBE", channel)
 
     async def stop(self) -> None:
         """Close the connection."""
@@ -99,7 +98,7 @@ class Listener:
             await connection.connect()
             self._renew_outbox()
             sending = asyncio.ensure_future(self._send(connection))
-            while not all(event.is_set() for event in self._channels.values()):
+            while self._unconfirmed:
                 await self._take(connection)
             self._listens = True
             if resumed:
@@ -107,17 +106,25 @@ class Listener:
             while True:
                 await self._take(connection)
         finally:
+            self._is_connected = False
             if sending is not None:
                 await end(sending)
             await connection.disconnect(nowait=True)
 
     def _renew_outbox(self) -> None:
         """Subscribe to everything on a new connection."""
-        self._outbox = asyncio.Queue()
-        self._unconfirmed = Counter(list(self._channels))
+        self._is_connected = True
+        self._outbox, self._unconfirmed = asyncio.Queue(), Counter()
         for channel, event in self._channels.items():
             event.clear()
-            self._outbox.put_nowait(("SUBSCRIBE", channel))
+            self._ask("SUBSCRIBE", channel)
+
+    def _ask(self, word: str, channel: str) -> None:
+        """Send a word about a channel. Without a connection nothing gathers: it is made up for."""
+        if self._is_connected:
+            if word == "SUBSCRIBE":
+                self._unconfirmed[channel] += 1
+            self._outbox.put_nowait((word, channel))
 
     async def _send(self, connection: AbstractConnection) -> None:
         """Send what is in the outbox, together with all that has gathered meanwhile."""

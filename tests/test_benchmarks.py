@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from benchmarks import report
-from benchmarks.engines import ENGINES
 from benchmarks.report import Spread
 from benchmarks.rounds import Samples, Worker
-from benchmarks.rows import Row, rows
+from benchmarks.rows import PROMISES, QUICK, Row, rows
+from benchmarks.sockets import Socket
 from tests.servers import Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,37 +32,79 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]
     return done.stdout, json.loads(file.read_text())
 
 
-def samples_of(answers: dict[str, list[dict[str, Any]]]) -> Samples:
-    return Samples(Row("sync", "read", {}), answers)
+def samples_of(answers: dict[str, list[dict[str, Any]]], row: Row | None = None) -> Samples:
+    return Samples(row or Row("sync", "read", {}), answers)
+
+
+SOCKETS = Row("sockets", "open", {}, part="sockets", engines=("bare", "ours", "cache"))
+
+
+def name_of(row: Row) -> str:
+    return report.NAMES.get(row.name, row.name) if row.part == "sessions" else row.name
 
 
 def test_every_row_has_figures_for_every_engine(told: tuple[str, dict[str, Any]]) -> None:
     measured = told[1]["rows"]
     assert [(row["group"], row["name"]) for row in measured] == [
-        (row.group, row.name) for row in rows()
+        (row.group, row.name) for row in rows(QUICK)
     ]
-    for row in measured:
-        assert set(row["samples"]) == set(ENGINES)
+    for row, asked in zip(measured, rows(QUICK), strict=True):
+        assert list(row["samples"]) == list(asked.engines)
         for (answer,) in row["samples"].values():
-            figures = [value for value in answer.values() if not isinstance(value, str)]
+            figures = {key: value for key, value in answer.items() if not isinstance(value, str)}
             assert figures, row
-            assert all(figure > 0 for figure in figures), row
+            assert all(value > 0 for key, value in figures.items() if key in TIMES), row
+
+
+TIMES = {"cpu", "wall", "bytes", "resident", "answer"}
 
 
 def test_the_table_shows_every_row_with_a_ratio(told: tuple[str, dict[str, Any]]) -> None:
     lines = told[0].splitlines()
-    for row in rows():
-        name = report.NAMES.get(row.name, row.name)
-        shown = [line for line in lines if line.startswith(f"  {name}")]
+    for row in rows(QUICK):
+        shown = [line for line in lines if line.startswith(f"  {name_of(row)}")]
         assert shown, row
-        assert all(float(line.split()[-1]) > 0 for line in shown)
+        assert all(line.split()[-1] == "-" or float(line.split()[-1]) >= 0 for line in shown)
+
+
+def test_the_round_trips_are_those_that_are_documented(told: tuple[str, dict[str, Any]]) -> None:
+    trips = {
+        row["name"]: row["samples"]["ours"][0]["trips"]
+        for row in told[1]["rows"]
+        if "trips" in row["samples"]["ours"][0]
+    }
+    assert trips == {
+        "connect": 2,
+        "connect, with its user": 2,
+        "frame that reads": 0,
+        "frame that reads what is stored now": 0,
+        "frame that writes": 1,
+        "frame that writes to what is stored now": 1,
+    }
+
+
+def test_what_is_promised_is_so_with_ours_alone(told: tuple[str, dict[str, Any]]) -> None:
+    lines = told[0].splitlines()
+    for promise in PROMISES.values():
+        (shown,) = [line for line in lines if line.startswith(f"  {promise}")]
+        assert shown.removeprefix(f"  {promise}").split() == ["yes", "no", "-"]
+
+
+def test_a_logout_closes_the_socket_in_another_process(told: tuple[str, dict[str, Any]]) -> None:
+    (row,) = [
+        row for row in told[1]["rows"] if row["part"] == "sockets" and row["name"] == "logout"
+    ]
+    (ours,), (theirs,) = row["samples"]["ours"], row["samples"]["cache"]
+    assert 0 < ours["close"] <= ours["close99"]
+    assert (theirs["close"], theirs["close99"]) == (None, None)
 
 
 def test_the_samples_come_with_the_versions_and_the_command(
     told: tuple[str, dict[str, Any]],
 ) -> None:
     about = told[1]
-    assert {"Python", "Django", "redis", "django-redis", "server"} <= set(about["versions"])
+    named = {"Python", "Django", "channels", "redis", "django-redis", "server"}
+    assert named <= set(about["versions"])
     assert about["command"][1:4] == ["--quick", "--rounds", "1"]
 
 
@@ -100,3 +142,45 @@ def test_a_spread_is_the_median_between_its_quartiles() -> None:
 
 def test_a_single_value_is_shown_without_a_spread() -> None:
     assert Spread.of([1234.5]).text(1) == "1,234.5"
+
+
+def test_the_memory_of_a_session_is_what_it_adds_to_a_socket_without_one() -> None:
+    samples = samples_of(
+        {
+            "bare": [{"resident": 5_000}, {"resident": 6_000}],
+            "ours": [{"resident": 8_000}, {"resident": 8_000}],
+            "cache": [{"resident": 11_000}, {"resident": 10_000}],
+        },
+        SOCKETS,
+    )
+    assert report.values(samples, "bare", "resident") == [5_000, 6_000]
+    assert report.values(samples, "ours", "resident") == [3_000, 2_000]
+    assert report.ratios(samples, "resident", "cache") == [0.5, 0.5]
+
+
+def test_what_an_engine_cannot_do_has_no_figure_and_no_ratio() -> None:
+    row = Row("sockets", "logout", {}, part="sockets")
+    samples = samples_of({"ours": [{"close": 4.25}], "cache": [{"close": None}]}, row)
+    (line,) = [line for line in report.text([samples]).splitlines() if "  logout" in line]
+    assert line.split() == ["logout", "4.2", "no", "-"]
+
+
+async def test_a_socket_raises_what_its_application_raises() -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await receive()
+        await receive()
+        raise LookupError("the consumer's")
+
+    socket = Socket(application, "key")
+    await socket.open()
+    with pytest.raises(LookupError, match="the consumer's"):
+        await socket.ask("read")
+
+
+async def test_a_socket_that_is_refused_is_an_error() -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.close"})
+
+    with pytest.raises(AssertionError, match=r"websocket\.close"):
+        await Socket(application, "key").open()

@@ -12,6 +12,7 @@ from .. import commands, executors, operations
 from ..conf import config
 from ..exceptions import SessionStoreUnavailable
 from ..listeners import Listener, end
+from ..record import Record, Unreadable
 
 if TYPE_CHECKING:
     from .socket import LiveSession
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("redis_sessions")
 
 _BATCH = 100  # records a round trip
+_SLICE = 50  # sockets that are told before the loop turns: each may wake a consumer
 _PACE = 0.005  # seconds between two reads: what comes thick and fast is read together
 _PAUSE = 1.0  # seconds between tries to read while the server is away
 
@@ -33,6 +35,8 @@ class _Hint:
         self.done = asyncio.Event()
 
 
+_News = tuple[Record | Unreadable | None, str]  # what was read, and why
+
 _hubs: dict[asyncio.AbstractEventLoop, "Hub"] = {}
 
 
@@ -44,9 +48,12 @@ class Hub:
         self._sockets: dict[str, set[LiveSession]] = {}
         self._hints: dict[str, _Hint] = {}  # by id: what is to be read
         self._reading: dict[str, _Hint] = {}
-        self._wake = asyncio.Event()
+        self._news: dict[str, _News] = {}  # what was read, and not all sockets were told yet
+        self._told = 0
+        self._wake, self._arrival = asyncio.Event(), asyncio.Event()
         self._listener = Listener(self._alias, self._heard, self._resumed)
-        self._tasks = [asyncio.ensure_future(work) for work in (self._refresh(), self._patrol())]
+        works = (self._refresh(), self._pass_on(), self._patrol())
+        self._tasks = [asyncio.ensure_future(work) for work in works]
 
     async def join(self, live: "LiveSession", session_id: str) -> None:
         """Listen to a session on behalf of a socket; what is read afterwards misses nothing.
@@ -67,6 +74,7 @@ class Hub:
         if not sockets and self._sockets.pop(session_id, None) is not None:
             if session_id in self._hints:
                 self._hints.pop(session_id).done.set()
+            self._news.pop(session_id, None)
             self._listener.unsubscribe(operations.channel(session_id))
         if not self._sockets:
             await self._stop()
@@ -78,12 +86,13 @@ class Hub:
             hint.reason = reason or hint.reason
             self._wake.set()
 
-    async def settled(self, session_id: str) -> None:
-        """Wait until all that was heard of a session before was read; not for what comes then."""
+    async def settle(self, live: "LiveSession", session_id: str) -> None:
+        """Wait until all that was heard of a session before was read, and tell this socket."""
         hint = self._hints.get(session_id) or self._reading.get(session_id)
         if hint is not None:
             with contextlib.suppress(TimeoutError):  # a server that is away holds nobody up
                 await asyncio.wait_for(hint.done.wait(), _PAUSE)
+        self._give(live, session_id)
 
     async def _stop(self) -> None:
         _hubs.pop(asyncio.get_running_loop(), None)
@@ -132,12 +141,39 @@ class Hub:
             await asyncio.sleep(_PAUSE)
         else:
             for (session_id, hint), record in zip(hints.items(), records, strict=True):
-                for live in list(self._sockets.get(session_id, ())):
-                    live.take(record, hint.reason)
+                self._arrived(session_id, record, hint.reason)
         finally:
             self._reading = {}
             for hint in hints.values():
                 hint.done.set()
+
+    def _arrived(self, session_id: str, record: Record | Unreadable | None, reason: str) -> None:
+        if session_id in self._sockets:
+            _, former = self._news.get(session_id, (None, ""))
+            self._news[session_id] = (record, reason or former)
+            self._arrival.set()
+
+    async def _pass_on(self) -> None:
+        """Tell the sockets what was read: the newest of each session, however often it was read."""
+        while True:
+            await self._arrival.wait()
+            self._arrival.clear()
+            for session_id, news in list(self._news.items()):
+                await self._tell(session_id)
+                if self._news.get(session_id) is news:
+                    del self._news[session_id]
+
+    async def _tell(self, session_id: str) -> None:
+        for live in list(self._sockets.get(session_id, ())):
+            self._give(live, session_id)
+            self._told += 1
+            if self._told % _SLICE == 0:
+                await asyncio.sleep(0)
+
+    def _give(self, live: "LiveSession", session_id: str) -> None:
+        """Tell a socket, unless it has left meanwhile."""
+        if session_id in self._news and live in self._sockets.get(session_id, ()):
+            live.take(*self._news[session_id])
 
 
 def hub() -> Hub:

@@ -25,6 +25,7 @@ Message = MutableMapping[str, Any]
 
 SCOPE_KEY = "redis_sessions.live"  # where a scope holds its LiveSession
 
+_GRACE = 5.0  # seconds for a client that does not read, once its session has ended
 _CARRY_COOKIES = {"websocket.accept", "websocket.http.response.start", "http.response.start"}
 _OF_THE_USER = {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY}
 
@@ -51,6 +52,7 @@ class LiveSession:
             session, lambda: self._inbox.is_idle, self._due, self._saved, self._failed
         )
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Timeout] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._joined: str | None = None
         self._news: tuple[Record | Unreadable | None, str] | None = None
@@ -95,7 +97,20 @@ class LiveSession:
             headers = session_headers(self._cookies, self.session, is_written=written)
             message = {**message, "headers": [*message.get("headers", []), *headers]}
         self._is_accepted = self._is_accepted or message["type"] == "websocket.accept"
-        await self._send(message)
+        await self._deliver(message)
+
+    async def _deliver(self, message: Message) -> None:
+        """Hand a message to the server. It waits for who does not read: at the end not for long."""
+        try:
+            async with asyncio.timeout(_GRACE if self._is_closed else None) as patience:
+                self._sending.add(patience)
+                await self._send(message)
+        except TimeoutError:
+            if not patience.expired():  # the server's own
+                raise
+            logger.info("A client of session %s does not read: given up.", self._joined)
+        finally:
+            self._sending.discard(patience)
 
     async def _save(self) -> bool:
         """Save before a message leaves; tell whether it may leave."""
@@ -134,7 +149,7 @@ class LiveSession:
         for _ in range(2):  # what the listening connection has received already comes first
             await asyncio.sleep(0)
         if self._joined is not None:
-            await hub().settled(self._joined)
+            await hub().settle(self, self._joined)
             if self._news is not None and self.session.is_saving:
                 await self.session.saved()
             self._take_in()
@@ -242,6 +257,8 @@ class LiveSession:
         if self._is_closed:
             return
         self._is_closed = True
+        for patience in self._sending:
+            patience.reschedule(asyncio.get_running_loop().time() + _GRACE)
         ending = {"code": code.number, "reason": code.name.lower().replace("_", " ")}
         if self.watches:
             self._inbox.put({"type": "session.ended", **ending})
@@ -251,8 +268,8 @@ class LiveSession:
     async def _send_close(self, ending: Message) -> None:
         try:
             if not self._is_accepted:  # a page sees a code only of a socket that was accepted
-                await self._send({"type": "websocket.accept"})
-            await self._send({"type": "websocket.close", **ending})
+                await self._deliver({"type": "websocket.accept"})
+            await self._deliver({"type": "websocket.close", **ending})
         except Exception as error:  # noqa: BLE001 - the client left; servers raise what they like
             logger.info("A socket of session %s was closed already: %r", self._joined, error)
 
