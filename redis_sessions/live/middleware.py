@@ -31,10 +31,12 @@ class LiveSessionMiddleware(BaseMiddleware):
         live = LiveSession(session, scope, receive, send)
         try:
             await live.open()
-            scope = dict(scope, session=session) | {SCOPE_KEY: live}
-            return await super().__call__(scope, live.receive, live.send)
+            inner: Any = {**scope, "session": session, SCOPE_KEY: live}
+            return await super().__call__(inner, live.receive, live.send)
         except SessionStoreUnavailable as error:
             logger.error("%s", error)
+            if live.has_begun:  # the consumer asked the server by itself
+                return live.give_up()
             return await _refuse(scope, receive, send)
         finally:
             await live.finish()

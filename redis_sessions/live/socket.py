@@ -57,7 +57,7 @@ class LiveSession:
         self._joined: str | None = None
         self._news: tuple[Record | Unreadable | None, str] | None = None
         self._reread_after = 0  # the version of our own for which a record was read once more
-        self._is_accepted = self._is_closed = self._is_gone = False
+        self._is_accepted = self._is_closed = self._is_gone = self._has_begun = False
         session.ends_when_emptied = False  # a socket that is open could not tell its new key
         session.writer = get_random_string(8)
 
@@ -146,6 +146,7 @@ class LiveSession:
 
     async def _before(self, message: Message) -> None:
         """Prepare for a message of the client: read what was heard, renew the expiry."""
+        self._has_begun = True
         for _ in range(2):  # what the listening connection has received already comes first
             await asyncio.sleep(0)
         if self._joined is not None:
@@ -264,6 +265,16 @@ class LiveSession:
             self._inbox.put({"type": "session.ended", **ending})
         self._start(self._send_close(ending))
         self._inbox.put({"type": "websocket.disconnect", **ending})
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the consumer has had a message of its socket."""
+        return self._is_socket and self._has_begun
+
+    def give_up(self) -> None:
+        """Close, since the consumer ended for want of the server; its last changes are tried."""
+        code = CloseCode.UNAVAILABLE
+        self._start(self._send_close({"code": code.number, "reason": "unavailable"}))
 
     async def _send_close(self, ending: Message) -> None:
         try:

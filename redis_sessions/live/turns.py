@@ -72,14 +72,14 @@ class Inbox:
         self._messages: deque[Any] = deque()
         self._turn: Turn | None = None
         self._incoming: asyncio.Task[None] | None = None
-        self.is_idle = False
+        self.is_idle = self._is_awaited = False
 
     def receive(self) -> Turn:
         """Return a future for the next message."""
         if self._turn is not None and self._turn.is_undelivered:
             self._messages.appendleft(self._turn.result())
-        self._turn = Turn(self._noticed)
-        self._on_wait()
+        self._turn, self._is_awaited = Turn(self._noticed), False
+        self._between_events()
         self._deliver()
         if not self._turn.done() and self._incoming is None:
             self._incoming = asyncio.ensure_future(self._fetch())
@@ -105,9 +105,17 @@ class Inbox:
             self._incoming.cancel()
 
     def _noticed(self, waits: bool) -> None:
-        self.is_idle = waits and self._turn is not None and not self._turn.done()
-        if self.is_idle:
-            self._on_wait()
+        self._is_awaited = waits and self._turn is not None
+        if self._is_awaited:
+            self._between_events()  # also where a message came while another was handled
+        else:
+            self.is_idle = False
+
+    def _between_events(self) -> None:
+        """Say that the consumer handles nothing in this moment."""
+        self.is_idle = True
+        self._on_wait()
+        self.is_idle = self._is_awaited and self._turn is not None and not self._turn.done()
 
     def _deliver(self) -> None:
         if self._messages and self._turn is not None and not self._turn.done():

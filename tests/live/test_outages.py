@@ -134,3 +134,37 @@ async def test_a_server_that_lost_everything_closes_the_sockets(
         fickle.come_back()
         assert (await socket.receive_output())["code"] == CloseCode.ENDED
         await socket.wait()
+
+
+class Saving(Told):
+    async def connect(self) -> None:
+        if self.scope["path"] == "/early/":
+            await self.save(early=1)
+        await self.accept()
+
+    async def save(self, **values: Any) -> None:
+        self.scope["session"].update(values)
+        await self.scope["session"].asave()
+
+
+async def test_a_consumer_that_saves_itself_is_closed_while_the_server_is_away(
+    known: Visitor, fickle: Fickle
+) -> None:
+    await known.change(name="Ada")
+    async with known.socket(Saving) as socket:
+        fickle.go()
+        await socket.tell("save", late=1)
+        message = await socket.receive_output()
+        assert (message["type"], message["code"]) == ("websocket.close", 4503)
+        await socket.wait()
+
+
+async def test_a_consumer_that_saves_itself_before_accept_is_accepted_and_closed(
+    visitor: Visitor, fickle: Fickle
+) -> None:
+    fickle.go()
+    socket = visitor.socket(Saving, "/early/")
+    await socket.send_input({"type": "websocket.connect"})
+    assert (await socket.receive_output())["type"] == "websocket.accept"
+    assert (await socket.receive_output())["code"] == 4503
+    await socket.wait()
