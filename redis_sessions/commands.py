@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from . import scripts
 from .reasons import Reason
-from .record import Record, Unreadable
+from .record import Facts, Record, Unreadable
 
 T = TypeVar("T")
 
@@ -34,12 +34,14 @@ class Outcome(IntEnum):
 class Result(NamedTuple):
     """What became of an operation, and version and expiry (unix seconds) of the record then.
 
-    Both are 0 where there is no record any more, or none for this secret.
+    Both are 0 where there is no record any more, or none for this secret. ``former`` is the expiry
+    before a touch that renewed it.
     """
 
     outcome: Outcome
     version: int = 0
     expiry: int = 0
+    former: int = 0
 
 
 @dataclass(slots=True)  # not frozen: that would triple what it costs to make one
@@ -103,9 +105,12 @@ def create(
     expiry: int,
     idle: int | None,
     fields: Mapping[bytes, bytes],
+    *,
+    login: bool = False,
 ) -> Command[bool]:
     """Store a new record; False where the id is taken."""
-    words = (digest, now, expiry, _or_empty(idle), *chain.from_iterable(fields.items()))
+    life = (now, expiry, _or_empty(idle), int(login))
+    words = (digest, *life, *chain.from_iterable(fields.items()))
     return _script("create", record, words, bool, lambda: False)
 
 
@@ -123,10 +128,11 @@ def save(
     changed: Mapping[bytes, bytes],
     removed: Iterable[bytes],
     writer: str = "",
+    login: bool = False,
 ) -> Command[Result]:
     """Set and delete fields of a record, and renew its expiry; at version ``ends_at``, end it."""
     life = (age, absolute_age, _or_empty(idle), _or_empty(empty_age))
-    manner = (int(replaces), _or_empty(ends_at), writer, 10 + 2 * len(changed))
+    manner = (int(replaces), _or_empty(ends_at), writer, int(login), 11 + 2 * len(changed))
     fields = (*chain.from_iterable(changed.items()), *removed)
     return _script("save", record, (digests, now, *life, *manner, *fields), _result, _gone)
 
@@ -155,6 +161,16 @@ def end(
 ) -> Command[Result]:
     """Remove a record."""
     return _script("end", record, (digests, reason.value, writer), _result, _gone)
+
+
+def revoke(record: str, reason: Reason, users: Iterable[bytes]) -> Command[bool]:
+    """Remove a record that holds one of ``users``, signed; of whomever, where none is given."""
+    return _script("revoke", record, (reason.value, *users), bool, lambda: False)
+
+
+def facts(record: str) -> Command[Facts | None]:
+    """Read what is told of a session to its user; None where there is none that can be read."""
+    return Command(("HMGET", record, *Facts.FIELDS), Facts.from_reply, _nothing)
 
 
 def touch(

@@ -4,15 +4,20 @@ No I/O, and nothing of a session object.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
-from . import codec, commands, tokens
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+
+from . import codec, commands, index, tokens
 from .commands import Command, Result
 from .conf import config
 from .data import Delta
 from .reasons import Reason
-from .record import Record, Standing, Unreadable
+from .record import Facts, Record, Standing, Unreadable
 from .tokens import SessionKey
+
+EMPTY: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 def now() -> int:
@@ -47,11 +52,19 @@ def stored_digest(key: SessionKey) -> Command[bytes | None]:
 
 
 def create(
-    key: SessionKey, created: int, expiry: int, idle: int | None, delta: Delta
+    key: SessionKey,
+    created: int,
+    expiry: int,
+    idle: int | None,
+    delta: Delta,
+    *,
+    meta: Mapping[bytes, bytes] = EMPTY,
+    login: bool = False,
 ) -> Command[bool]:
-    """Store a new record; False where the id is taken."""
+    """Store a new record; False where the id is taken. ``meta`` are fields that nobody signs."""
     digest = tokens.digest(key, config().digest_keys[0])
-    return commands.create(_name(key), digest, created, expiry, idle, _sealed(key, delta))
+    fields = {**_sealed(key, delta), **meta}
+    return commands.create(_name(key), digest, created, expiry, idle, fields, login=login)
 
 
 def save(
@@ -63,10 +76,13 @@ def save(
     empty: bool,
     ends_at: int | None = None,
     writer: str = "",
+    meta: Mapping[bytes, bytes] = EMPTY,
+    login: bool = False,
 ) -> Command[Result]:
     """Write a delta; ``empty`` says that no data is left, as far as this process knows.
 
-    Where the record is at the version ``ends_at``, it ends instead.
+    Where the record is at the version ``ends_at``, it ends instead. ``meta`` are fields that nobody
+    signs.
     """
     return commands.save(
         _name(key),
@@ -79,7 +95,8 @@ def save(
         replaces=delta.replaces,
         ends_at=ends_at,
         writer=writer,
-        changed=_sealed(key, delta),
+        login=login,
+        changed={**_sealed(key, delta), **meta},
         removed=delta.removed,
     )
 
@@ -117,6 +134,53 @@ def rotate(
 def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Result]:
     """Remove the record."""
     return commands.end(_name(key), _proofs(key), reason, writer)
+
+
+def facts(session_id: str) -> Command[Facts | None]:
+    """Read what is told of a session to its user."""
+    return commands.facts(channel(session_id))
+
+
+def is_of(session_id: str, facts: Facts, user: bytes) -> bool:
+    """Tell whether a session is there, and of the user with this payload."""
+    if min(facts.expiry, facts.created + absolute_age()) <= now():
+        return False
+    return facts.user in _signed(session_id, SESSION_KEY.encode(), user)
+
+
+def holds_hash(session_id: str, facts: Facts, auth_hashes: Iterable[bytes]) -> bool:
+    """Tell whether a session was opened under a password with one of these payloads."""
+    name = HASH_SESSION_KEY.encode()
+    return any(facts.auth_hash in _signed(session_id, name, payload) for payload in auth_hashes)
+
+
+def revoke(session_id: str, reason: Reason, user: bytes | None) -> Command[bool]:
+    """End a session of the user with this payload; None: of anybody."""
+    signed = [] if user is None else _signed(session_id, SESSION_KEY.encode(), user)
+    return commands.revoke(channel(session_id), reason, signed)
+
+
+def _signed(session_id: str, name: bytes, payload: bytes) -> list[bytes]:
+    return [codec.seal(session_id, name, payload, key) for key in config().signing_keys]
+
+
+def enlist(user_id: str, session_id: str, score: int) -> Command[int]:
+    """Note a session in its user's index; return how many are there."""
+    return index.enlist(_index(user_id), session_id, score, now())
+
+
+def delist(user_id: str, *session_ids: str) -> Command[int]:
+    """Take sessions out of a user's index."""
+    return index.delist(_index(user_id), *session_ids)
+
+
+def members(user_id: str, offset: int, limit: int) -> Command[list[str]]:
+    """Read a page of the ids in a user's index."""
+    return index.members(_index(user_id), now(), offset, limit)
+
+
+def _index(user_id: str) -> str:
+    return index.index_key(config().KEY_PREFIX, user_id)
 
 
 def has_expired(record: Record) -> bool:
