@@ -44,6 +44,13 @@ class Result(NamedTuple):
     former: int = 0
 
 
+class Ended(NamedTuple):
+    """What became of an end, and the user that the record held, signed."""
+
+    outcome: Outcome
+    user: bytes | None = None
+
+
 @dataclass(slots=True)  # not frozen: that would triple what it costs to make one
 class Command(Generic[T]):
     """One command and the meaning of its reply.
@@ -158,9 +165,10 @@ def rotate(
 
 def end(
     record: str, digests: bytes, reason: Reason = Reason.LOGOUT, writer: str = ""
-) -> Command[Result]:
+) -> Command[Ended]:
     """Remove a record."""
-    return _script("end", record, (digests, reason.value, writer), _result, _gone)
+    words = (digests, reason.value, writer)
+    return _script("end", record, words, _ended, lambda: Ended(Outcome.GONE))
 
 
 def revoke(record: str, reason: Reason, users: Iterable[bytes]) -> Command[bool]:
@@ -206,6 +214,10 @@ def _as_is(reply: Any) -> Any:
 
 def _result(reply: list[int]) -> Result:
     return Result(Outcome(reply[0]), *reply[1:])
+
+
+def _ended(reply: list[Any]) -> Ended:
+    return Ended(Outcome(reply[0]), *reply[1:])
 
 
 def _policy(reply: bytes) -> str | None:

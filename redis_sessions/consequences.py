@@ -5,8 +5,8 @@ from typing import Any
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
-from . import index, roster
-from .commands import Command, Outcome
+from . import index, operations, roster
+from .commands import Command, Ended, Outcome
 from .conf import config
 from .exceptions import TooManySessions
 from .lifecycle import Save, SessionLifecycle
@@ -48,8 +48,14 @@ class SessionConsequences(SessionLifecycle):
 
     def _after_end(self, session_id: str, replies: list[Any]) -> Iterator[Work[None]]:
         """Yield the work that follows when a session was deleted."""
-        if session_ended.has_listeners() and replies[0].outcome is Outcome.ENDED:
-            user_id = self.user_id if session_id == self.id else None
+        ended: Ended = replies[0]
+        if ended.outcome is not Outcome.ENDED:
+            return
+        user = operations.user_of(session_id, ended.user)
+        user_id = self._user_text(user)
+        if user_id is not None and len(replies) == 1:
+            yield _send([operations.delist(user_id, session_id)])
+        if session_ended.has_listeners():
             yield _tell(session_ended, type(self), session_id, user_id, reason=Reason.LOGOUT)
 
     def _tell(self, signal: Any, **told: Any) -> Work[None]:

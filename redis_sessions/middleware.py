@@ -78,7 +78,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
         except SessionStoreUnavailable as error:
             return self.process_exception(request, error)
         except TooManySessions as error:
-            respond = sync_to_async(response_for_exception, thread_sensitive=False)  # as Django does
+            respond = sync_to_async(
+                response_for_exception, thread_sensitive=False
+            )  # as Django does
             return self.process_response(request, await respond(request, error))
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:

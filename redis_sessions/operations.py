@@ -10,7 +10,7 @@ from types import MappingProxyType
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from . import codec, commands, index, tokens
-from .commands import Command, Result
+from .commands import Command, Ended, Result
 from .conf import config
 from .data import Delta
 from .reasons import Reason
@@ -131,7 +131,7 @@ def rotate(
     return commands.rotate(_name(key), _proofs(key), digest, now(), reason, writer)
 
 
-def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Result]:
+def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Ended]:
     """Remove the record."""
     return commands.end(_name(key), _proofs(key), reason, writer)
 
@@ -146,6 +146,17 @@ def is_of(session_id: str, facts: Facts, user: bytes) -> bool:
     if min(facts.expiry, facts.created + absolute_age()) <= now():
         return False
     return facts.user in _signed(session_id, SESSION_KEY.encode(), user)
+
+
+def user_of(session_id: str, stored: bytes | None) -> bytes | None:
+    """Return the payload of ``_auth_user_id`` as it was stored; None where it cannot be trusted."""
+    if stored is None:
+        return None
+    try:
+        name = SESSION_KEY.encode()
+        return codec.unseal(session_id, name, stored, config().signing_keys)[0]
+    except ValueError:
+        return None
 
 
 def holds_hash(session_id: str, facts: Facts, auth_hashes: Iterable[bytes]) -> bool:
