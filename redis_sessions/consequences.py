@@ -30,8 +30,7 @@ class SessionConsequences(SessionLifecycle):
     def _after_save(self, save: Save, replies: list[Any]) -> Iterator[Work[None]]:
         """Yield the work that follows a save; mostly none."""
         if self._emptied:
-            if session_ended.has_listeners():
-                yield self._tell(session_ended, reason=Reason.EMPTIED)
+            yield from self._after_emptying(self.id, save, replies)
             return
         if save.user is not None and (self._expiry or 0) > index.score(save.expiry):
             yield _send(self._enlistings(self.id or "", save.user, self._expiry or 0))
@@ -40,6 +39,15 @@ class SessionConsequences(SessionLifecycle):
         if save.changes_hash and self.id is not None and self.user_id is not None:
             auth_hash = save.delta.changed[HASH_SESSION_KEY.encode()]
             yield roster.end_outdated(self.user_id, self.id, auth_hash)
+
+    def _after_emptying(
+        self, session_id: str | None, save: Save, replies: list[Any]
+    ) -> Iterator[Work[None]]:
+        """Yield the work that follows when a session ended because it held nothing any more."""
+        has_ended = bool(replies) and save.result(replies).outcome is Outcome.ENDED
+        if has_ended and session_ended.has_listeners():
+            user_id = self.user_id
+            yield _tell(session_ended, type(self), session_id, user_id, reason=Reason.EMPTIED)
 
     def _after_rotation(self) -> Iterator[Work[None]]:
         """Yield the work that follows when the secret was exchanged."""

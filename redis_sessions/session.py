@@ -117,14 +117,18 @@ class SessionStore(SessionConsequences):
         Afterwards this object is as good as new, or holds what others wrote.
         """
         if self.is_obsolete():
-            plan = self._plan_end()
-            self._obsolete_ended(plan, self._run(*plan.commands) if plan.commands else [])
+            plan, name = self._plan_end(), self.id
+            replies = self._run(*plan.commands) if plan.commands else []
+            self._obsolete_ended(plan, replies)
+            self._follow(self._after_emptying(name, plan, replies))
 
     async def aend_obsolete(self) -> None:
         """See end_obsolete()."""
         if self.is_obsolete():
-            plan = self._plan_end()
-            self._obsolete_ended(plan, await self._arun(*plan.commands) if plan.commands else [])
+            plan, name = self._plan_end(), self.id
+            replies = await self._arun(*plan.commands) if plan.commands else []
+            self._obsolete_ended(plan, replies)
+            await self._afollow(self._after_emptying(name, plan, replies))
 
     @property
     def is_saving(self) -> bool:
