@@ -4,7 +4,7 @@ No I/O, and nothing of a session object.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
@@ -141,6 +141,18 @@ def facts(session_id: str) -> Command[Facts | None]:
     return commands.facts(channel(session_id))
 
 
+def tallies(session_id: str, sockets: int) -> set[str]:
+    """Return the channels by which a process tells that it has so many sockets of a session."""
+    channels = commands.tally_channels(channel(session_id))
+    others = min(max(0, sockets - 1), 2 ** len(channels) - 1)
+    return {name for digit, name in enumerate(channels) if others >> digit & 1}
+
+
+def sockets(session_ids: Sequence[str]) -> Command[list[int]]:
+    """Count the open sockets of sessions."""
+    return commands.sockets([channel(session_id) for session_id in session_ids])
+
+
 def is_of(session_id: str, facts: Facts, user: bytes) -> bool:
     """Tell whether a session is there, and of the user with this payload."""
     if min(facts.expiry, facts.created + absolute_age()) <= now():
@@ -188,6 +200,25 @@ def delist(user_id: str, *session_ids: str) -> Command[int]:
 def members(user_id: str, offset: int, limit: int) -> Command[list[str]]:
     """Read a page of the ids in a user's index."""
     return index.members(_index(user_id), now(), offset, limit)
+
+
+def note_login(user_id: str) -> Command[None]:
+    """Note that a user logs in now."""
+    return commands.note_login(_login(user_id), time.time_ns() // 1000)
+
+
+def last_login(user_id: str) -> Command[int | None]:
+    """Read when a user logged in last, in unix microseconds; None where that was not noted."""
+    return commands.last_login(_login(user_id))
+
+
+def forget_login(user_id: str) -> Command[None]:
+    """Forget when a user logged in."""
+    return commands.forget_login(_login(user_id))
+
+
+def _login(user_id: str) -> str:
+    return commands.login_key(config().KEY_PREFIX, user_id)
 
 
 def _index(user_id: str) -> str:

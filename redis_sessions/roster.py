@@ -34,16 +34,24 @@ def payload(value: str) -> bytes:
     return codec.encode(value, import_string(settings.SESSION_SERIALIZER)())
 
 
-def page(user_id: str, offset: int, limit: int) -> Work[tuple[list[Member], int]]:
-    """Read sessions, those that expire last coming first, and how many the index named."""
+def page(
+    user_id: str, offset: int, limit: int, *, sockets: bool = False
+) -> Work[tuple[list[Member], int]]:
+    """Read sessions, those that expire last coming first, and how many the index named.
+
+    With ``sockets``, those that are open are counted.
+    """
     [ids] = yield Send(operations.members(user_id, offset, limit))
     if not ids:
         return [], 0
-    found = yield Send(*(operations.facts(session_id) for session_id in ids))
+    questions = [operations.facts(session_id) for session_id in ids]
+    tallies = [operations.sockets(ids)] if sockets else []
+    replies = yield Send(*questions, *tallies)
+    found, numbers = replies[: len(ids)], replies[-1] if sockets else [0] * len(ids)
     user = payload(user_id)
     members = [
-        Member(session_id, facts)
-        for session_id, facts in zip(ids, found, strict=True)
+        Member(session_id, facts, number)
+        for session_id, facts, number in zip(ids, found, numbers, strict=True)
         if facts is not None and operations.is_of(session_id, facts, user)
     ]
     return members, len(ids)

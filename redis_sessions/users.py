@@ -3,6 +3,7 @@
 A session is in a user's list from the moment it is logged in, however that was done.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from . import operations, roster, steps
@@ -17,12 +18,16 @@ __all__ = [
     "acount",
     "aend_session",
     "aend_sessions",
+    "alast_login",
     "asessions_of",
     "count",
     "end_session",
     "end_sessions",
+    "last_login",
     "sessions_of",
 ]
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def sessions_of(
@@ -87,6 +92,20 @@ async def aend_sessions(
     return await steps.arun(_end_sessions(user_id(user), keep, reason))
 
 
+def last_login(user: Any) -> datetime | None:
+    """Return when a user logged in last, an aware datetime in UTC, as Redis has it noted.
+
+    None where it was not noted: that takes RECORD_LAST_LOGIN = "redis". Raises
+    SessionStoreUnavailable.
+    """
+    return steps.run(_last_login(user_id(user)))
+
+
+async def alast_login(user: Any) -> datetime | None:
+    """See last_login()."""
+    return await steps.arun(_last_login(user_id(user)))
+
+
 def user_id(user: Any) -> str:
     """Return what sessions call a user: the primary key as text, as ``login()`` notes it."""
     text: str = user._meta.pk.value_to_string(user)
@@ -96,7 +115,7 @@ def user_id(user: Any) -> str:
 def _sessions_of(
     user_id: str, current: SessionStore | None, offset: int, limit: int
 ) -> Work[list[SessionInfo]]:
-    members, _ = yield from roster.page(user_id, offset, limit)
+    members, _ = yield from roster.page(user_id, offset, limit, sockets=True)
     members.sort(key=lambda one: (one.facts.login, one.id), reverse=True)
     return [_info(member, current) for member in members]
 
@@ -113,6 +132,13 @@ def _end_sessions(
     kept = keep.id if keep is not None else None
     ended = yield from roster.end_all(user_id, reason, lambda one: one.id == kept)
     return [_info(member) for member in ended]
+
+
+def _last_login(user_id: str) -> Work[datetime | None]:
+    [microseconds] = yield steps.Send(operations.last_login(user_id))
+    if microseconds is None:
+        return None
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _info(member: Member, current: SessionStore | None = None) -> SessionInfo:
