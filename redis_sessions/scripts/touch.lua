@@ -5,7 +5,7 @@
 -- Returns {3, version, expiry, former expiry} where it was renewed, {1, version, expiry} where that
 -- was not due; {0} where the record is gone; {-1} where the secret was rotated away. An idle time of
 -- 0 means that the expiry is fixed.
-local stored = redis.call('HMGET', KEYS[1], '\0k', '\0c', '\0x', '\0i', '\0v')
+local stored = redis.call('HMGET', KEYS[1], '\0k', '\0c', '\0x', '\0i', '\0v', '\0l')
 if not stored[1] then
   return {0}
 end
@@ -18,6 +18,9 @@ local expiry = math.min(tonumber(ARGV[2]) + idle, limit)
 if idle <= 0 or expiry - former < tonumber(ARGV[5]) then
   return {1, version, former}
 end
-redis.call('HSET', KEYS[1], '\0x', expiry, '\0s', ARGV[2])
+redis.call('HSET', KEYS[1], '\0x', expiry)
+if stored[6] then
+  redis.call('HSET', KEYS[1], '\0s', ARGV[2])
+end
 redis.call('EXPIREAT', KEYS[1], expiry)
 return {3, version, expiry, former}
