@@ -52,13 +52,14 @@ def unpack(packed: bytes) -> Device:
         return Device()
 
 
-def is_due(device: Device, packed: bytes, now: int, interval: int) -> bool:
-    """Tell whether a device is to be noted: it differs from the one noted ``interval`` s ago."""
-    if not packed:
-        return device != Device()
-    if now < int.from_bytes(packed[:4]) + interval:
-        return False
-    return packed[4:] != _packed(device.ip, device.user_agent)
+def is_fresh(packed: bytes, now: int, interval: int) -> bool:
+    """Tell whether a device was noted less than ``interval`` seconds ago."""
+    return bool(packed) and now < int.from_bytes(packed[:4]) + interval
+
+
+def differs(device: Device, packed: bytes) -> bool:
+    """Tell whether a device is another than the one that was noted."""
+    return packed[4:] != _packed(device.ip, device.user_agent) if packed else device != Device()
 
 
 def client_ip(meta: Mapping[str, Any], trusted: Iterable[Network]) -> str:

@@ -69,10 +69,13 @@ class SessionOwnership(SessionContent):
         """Return what a write notes of the device: at a login, and when it changed."""
         if user is None or self.meta is None:
             return {}
-        now, device = operations.now(), self._device_here()
-        if not login and not devices.is_due(device, self._device, now, config().TOUCH_INTERVAL):
+        now = operations.now()
+        if not login and devices.is_fresh(self._device, now, config().TOUCH_INTERVAL):
             return {}
-        return {} if device == Device() else {DEVICE: devices.pack(device, now)}
+        device = self._device_here()
+        if device == Device() or not (login or devices.differs(device, self._device)):
+            return {}
+        return {DEVICE: devices.pack(device, now)}
 
 
 def user_after(data: SessionData, delta: Delta) -> bytes | None:

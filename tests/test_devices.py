@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 from hypothesis import strategies as st
 
-from redis_sessions.devices import Device, client_ip, is_due, pack, truncated, unpack
+from redis_sessions.devices import Device, client_ip, differs, is_fresh, pack, truncated, unpack
 from tests.properties import given
 
 NOW = 1_800_000_000
@@ -72,17 +72,20 @@ def test_little_that_inflates_to_much_is_cut() -> None:
     assert len(unpack(planted).user_agent) == 512
 
 
-def test_a_device_is_due_where_none_was_noted() -> None:
-    assert is_due(Device("192.0.2.1"), b"", NOW, 60)
-    assert not is_due(Device(), b"", NOW, 60)
+def test_a_device_is_fresh_for_the_interval() -> None:
+    noted = pack(Device("192.0.2.1"), NOW)
+    assert is_fresh(noted, NOW + 59, 60)
+    assert not is_fresh(noted, NOW + 60, 60)
+    assert not is_fresh(b"", NOW, 60)
 
 
-def test_another_device_is_due_once_the_interval_is_over() -> None:
+def test_another_address_or_user_agent_is_another_device() -> None:
     noted = pack(Device("192.0.2.1", "curl"), NOW)
-    assert not is_due(Device("192.0.2.1", "curl"), noted, NOW + 1000, 60)
-    assert not is_due(Device("192.0.2.2", "curl"), noted, NOW + 59, 60)
-    assert is_due(Device("192.0.2.2", "curl"), noted, NOW + 60, 60)
-    assert is_due(Device("192.0.2.1", "wget"), noted, NOW + 60, 60)
+    assert not differs(Device("192.0.2.1", "curl"), noted)
+    assert differs(Device("192.0.2.2", "curl"), noted)
+    assert differs(Device("192.0.2.1", "wget"), noted)
+    assert differs(Device("192.0.2.1"), b"")
+    assert not differs(Device(), b"")
 
 
 @pytest.mark.parametrize(
