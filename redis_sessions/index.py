@@ -4,6 +4,8 @@ It is written before the record, and never says that a session is there: the rec
 Redis live here as in ``commands``. No client, no clock, no settings.
 """
 
+from typing import Any
+
 from .commands import Command
 from .scripts import load
 
@@ -18,6 +20,17 @@ def index_key(prefix: str, user_id: str) -> str:
 def index_pattern(prefix: str) -> str:
     """Return what the keys of all indexes match."""
     return _escaped(f"{prefix}:user:{{") + "*}"
+
+
+def user_of(prefix: str, key: str) -> str | None:
+    """Return the user whose index has this key; None if it is none of an index."""
+    between = key[len(index_key(prefix, "")) - 1 : -1]
+    return between if key == index_key(prefix, between) else None
+
+
+def any_pattern(prefix: str) -> str:
+    """Return what the keys of all records and indexes match, and others."""
+    return _escaped(f"{prefix}:") + "*"
 
 
 def score(expiry: int) -> int:
@@ -42,9 +55,24 @@ def members(index: str, now: int, offset: int, limit: int) -> Command[list[str]]
     return Command(words, lambda reply: [_text(member) for member in reply], list)
 
 
+def scan(index: str, cursor: int, count: int) -> Command[tuple[int, list[str]]]:
+    """Read about ``count`` ids, from a cursor, at first 0; before them the next cursor, or 0."""
+    return Command(("ZSCAN", index, cursor, "COUNT", count), _scanned, lambda: (0, []))
+
+
+def names(index: str, session_id: str) -> Command[bool]:
+    """Tell whether the index names a session."""
+    return Command(("ZSCORE", index, session_id), lambda reply: reply is not None, lambda: False)
+
+
 def prune(index: str, now: int) -> Command[int]:
     """Forget the sessions whose time is over; return how many they were."""
     return Command(("ZREMRANGEBYSCORE", index, "-inf", now), int, lambda: 0)
+
+
+def _scanned(reply: Any) -> tuple[int, list[str]]:
+    cursor, pairs = reply
+    return int(cursor), [_text(member) for member in pairs[::2]]
 
 
 def _text(member: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError
 
-from . import executors, operations, steps, tokens
+from . import executors, operations, pruning, steps, tokens
 from .commands import Command
 from .conf import config
 from .consequences import SessionConsequences
@@ -238,11 +238,16 @@ class SessionStore(SessionConsequences):
 
     @classmethod
     def clear_expired(cls) -> None:
-        """Do nothing: the server removes a session when it expires."""
+        """Prune the users' indexes; the server itself removes a session when it expires.
+
+        Takes some seconds where an index names what is not there: it looks twice.
+        """
+        steps.run(pruning.prune())
 
     @classmethod
     async def aclear_expired(cls) -> None:
         """See clear_expired()."""
+        await steps.arun(pruning.prune())
 
     # Django's middleware asks these before it saves. A session that was emptied expires now, so
     # that the cookie goes with the record.
