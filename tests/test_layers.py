@@ -15,15 +15,17 @@ LAYERS = [
     {
         "exceptions", "reasons", "signals", "tokens", "codec", "data", "devices", "record",
         "scripts", "commands", "index", "useragents",
+        "inspection", "tally",
     },
     {"connections", "executors", "listeners", "pools"},
     {
         "conf", "operations", "obsolete", "content", "expiry", "ownership", "reading", "lifecycle",
-        "steps", "info", "roster", "consequences", "session", "users", "claims",
+        "steps", "info", "roster", "consequences", "session", "users", "claims", "looking",
+        "scanning", "pruning", "stats", "staff", "lookup",
     },
     {
-        "apps", "checks", "live", "middleware", "pages", "receivers", "templatetags", "testing", "urls",
-        "views",
+        "admin", "apps", "checks", "live", "management", "middleware", "migrations", "models",
+        "pages", "receivers", "templatetags", "testing", "urls", "views",
     },
 ]  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -36,7 +38,8 @@ ALLOWED = {"exceptions": {"django.contrib", "django.core"}, "signals": {"django.
 
 COMMAND = re.compile(
     r"^(?:[HSZ]?(?:GET|SET|DEL|SCAN)(?:ALL|DEL|EX|NX)?|HM[GS]ET|HINCRBY|P?EXPIRE(?:AT)?|P?TTL|EXISTS"
-    r"|UNLINK|Z(?:ADD|REM|RANGE|REMRANGEBYSCORE|CARD)|[SP]?(?:UN)?SUBSCRIBE|S?PUBLISH|EVAL(?:SHA)?(?:_RO)?|SCRIPT|INFO|PING|MULTI|EXEC|WATCH)$"
+    r"|UNLINK|Z(?:ADD|REM|RANGE|REMRANGEBYSCORE|CARD|SCORE)|MEMORY|[SP]?(?:UN)?SUBSCRIBE|S?PUBLISH"
+    r"|EVAL(?:SHA)?(?:_RO)?|SCRIPT|INFO|PING|MULTI|EXEC|WATCH)$"
 )
 METHOD = re.compile(r"^(?:h(?:m?get|m?set|getall|del|incrby)|expire(?:at)?|unlink|s?publish|eval)$")
 KEY_FORMAT = re.compile(r":\{|\}:|^session:|%s:%s")

@@ -39,7 +39,7 @@ redis.call('HSET', key, '\0k', string.sub(digests, 1, 16), '\0x', expiry)
 if ARGV[10] == '1' then
   local time = redis.call('TIME')
   redis.call('HSET', key, '\0l', string.format('%d%06d', time[1], time[2]), '\0s', now)
-elseif redis.call('HEXISTS', key, '\0l') == 1 then
+elseif redis.call('HGET', key, '\0l') then
   redis.call('HSET', key, '\0s', now)
 end
 if idle == '' then redis.call('HDEL', key, '\0i') else redis.call('HSET', key, '\0i', idle) end
