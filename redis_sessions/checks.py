@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from importlib import import_module, metadata
 from inspect import signature
+from ipaddress import ip_network
 from typing import Any, get_type_hints
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from redis.asyncio.connection import parse_url as aparse_url
 from redis.connection import AbstractConnection, parse_url
 
 from . import commands, connections, executors
-from .conf import SETTING, Config, config
+from .conf import CHOICES, SETTING, Config, config
 from .exceptions import SessionStoreUnavailable
 from .live.codes import CloseCode
 from .session import SessionStore
@@ -90,15 +91,21 @@ def _wrong_settings() -> Iterator[CheckMessage]:
 
 def _fault(name: str, value: Any, wanted: Any) -> str | None:
     """Return what is wrong with a setting's value."""
-    if name == "CLOSE_CODES":
-        return _wrong_codes(value)
+    if name in _COLLECTIONS:
+        return _COLLECTIONS[name](value)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         return f"must be of the type {getattr(wanted, '__name__', wanted)}, not {value!r}"
+    if value not in CHOICES.get(name, [value]):
+        return f"must be one of {', '.join(map(repr, CHOICES[name]))}, not {value!r}"
     if type(value) is int and value < (name != "TOUCH_INTERVAL"):
-        return f"must be a positive number of seconds, not {value}"
+        return f"must be a positive number, not {value}"
+    return _wrong_text(name, value) if isinstance(value, str) else None
+
+
+def _wrong_text(name: str, value: str) -> str | None:
     if name == "KEY_PREFIX" and set(value) & set("{}"):
         return "must not contain braces: they mark the part of a key that chooses its cluster slot"
-    if name == "OBSOLETE":
+    if name in {"OBSOLETE", "MAX_SESSIONS_PER_USER"}:
         return _not_callable(value)
     return None
 
@@ -115,12 +122,27 @@ def _wrong_codes(value: Any) -> str | None:
     return None
 
 
+def _wrong_networks(value: Any) -> str | None:
+    """Return what is wrong with TRUSTED_PROXIES."""
+    if not isinstance(value, list | tuple):
+        return f"must be a list of addresses and networks, not {value!r}"
+    for text in value:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            return f"names no network: {error}"
+    return None
+
+
 def _not_callable(path: str) -> str | None:
     try:
         found = import_string(path)
     except ImportError as error:
         return f"cannot be imported: {error}"
     return None if callable(found) else f"names {path}, which cannot be called"
+
+
+_COLLECTIONS = {"CLOSE_CODES": _wrong_codes, "TRUSTED_PROXIES": _wrong_networks}
 
 
 def _wrong_connection() -> Iterator[CheckMessage]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
+from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
@@ -11,9 +12,17 @@ from django.core.signals import setting_changed
 from django.utils.encoding import force_bytes
 from django.utils.module_loading import import_string
 
+from .devices import Network
 from .tokens import derive_key
 
 SETTING = "REDIS_SESSIONS"
+
+# What a setting that is one of several words may say.
+CHOICES = {
+    "OVER_LIMIT": ("replace", "refuse"),
+    "DEVICES": ("full", "truncated", "off"),
+    "RECORD_LAST_LOGIN": ("database", "redis", "off"),
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,12 @@ class Config:
     OBSOLETE: str = "redis_sessions.obsolete.is_obsolete"
     REVALIDATE: int = 30
     CLOSE_CODES: dict[str, int] = field(default_factory=dict)
+    MAX_SESSIONS_PER_USER: int | str | None = None
+    OVER_LIMIT: str = "replace"
+    DEVICES: str = "full"
+    TRUSTED_PROXIES: list[str] | tuple[str, ...] = ()
+    RECORD_LAST_LOGIN: str = "database"
+    END_WITH_USER: bool = True
 
     @property
     def alias(self) -> str:
@@ -45,6 +60,20 @@ class Config:
         """The test for sessions that hold nothing worth a record."""
         test: Callable[[Mapping[str, Any]], bool] = import_string(self.OBSOLETE)
         return test
+
+    @cached_property
+    def limit_of(self) -> Callable[[Any], int | None] | None:
+        """What says how many sessions a user may have, where that depends on the user."""
+        path = self.MAX_SESSIONS_PER_USER
+        limit: Callable[[Any], int | None] | None = None
+        if isinstance(path, str):
+            limit = import_string(path)
+        return limit
+
+    @cached_property
+    def trusted_proxies(self) -> tuple[Network, ...]:
+        """The networks whose word about the client's address counts."""
+        return tuple(ip_network(text) for text in self.TRUSTED_PROXIES)
 
     @cached_property
     def digest_keys(self) -> tuple[bytes, ...]:

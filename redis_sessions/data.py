@@ -114,6 +114,19 @@ class SessionData(MutableMapping[Any, Any]):
         """Whether the record holds values that cannot be decoded, and read as absent."""
         return bool(self._undecodable)
 
+    def stores(self, key: str) -> bool:
+        """Tell whether the record holds this key, as far as is known here."""
+        return key in self._payloads
+
+    def payload_after(self, key: str, delta: Delta) -> bytes | None:
+        """Return what the record holds for a key once ``delta`` is stored."""
+        field = key.encode()
+        if field in delta.changed:
+            return delta.changed[field]
+        if delta.replaces or field in delta.removed:
+            return None
+        return self._payloads.get(key)
+
     def whole(self) -> Delta:
         """Return every field as a delta, for a new record."""
         assigned = dict(self._assigned)

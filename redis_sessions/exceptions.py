@@ -2,6 +2,7 @@
 
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import PermissionDenied
 
 
 class RedisSessionsError(Exception):
@@ -24,3 +25,10 @@ class SessionGone(RedisSessionsError, UpdateError, SessionInterrupted):
 
 class SessionRotated(SessionGone):
     """The session's key was rotated elsewhere (by a login, say) before it could be saved."""
+
+
+class TooManySessions(RedisSessionsError, PermissionDenied):
+    """This user is signed in as often as MAX_SESSIONS_PER_USER allows.
+
+    Django answers 403 where a view lets it pass, as for any ``PermissionDenied``.
+    """

@@ -1,7 +1,6 @@
 """When a session expires, and when that is to be renewed. No I/O."""
 
 from datetime import datetime
-from typing import Any
 
 from . import operations
 from .commands import FOREVER, KEEP, Command, Result
@@ -52,20 +51,28 @@ class SessionExpiry(SessionContent):
     def _touch_command(self, key: SessionKey) -> Command[Result]:
         return operations.touch(key, self._default_age())
 
-    def _due_touch(self, key: SessionKey | None) -> list[Command[Any]]:
+    def _due_touch(self, key: SessionKey) -> Command[Result] | None:
         """Return the touch that a save without changes has to send, if it is due."""
-        if key is None or self.superseded or not config().rolling:
-            return []
-        if self._expiry is not None and self._gain(self._expiry) < config().TOUCH_INTERVAL:
-            return []
-        return [self._touch_command(key)]
+        if not config().rolling or self._idle == 0:
+            return None
+        if self._expiry is not None and self._renewed() - self._expiry < config().TOUCH_INTERVAL:
+            return None
+        return self._touch_command(key)
 
-    def _gain(self, expiry: int) -> int:
-        """Return by how many seconds a touch would put the expiry off, as far as is known here."""
+    def _renewed(self) -> int:
+        """Return what the expiry will be after a touch, as far as is known here."""
+        if self._idle == 0:  # fixed
+            return self._expiry or 0
         idle = self._default_age() if self._idle is None else self._idle
-        if idle <= 0:  # fixed
-            return -1
-        renewed = operations.now() + idle
-        if self._created_at is not None:
-            renewed = min(renewed, self._created_at + operations.absolute_age())
-        return renewed - expiry
+        return self._capped(operations.now() + idle)
+
+    def _foreseen(self, age: int, idle: int | str | None) -> int:
+        """Return what the expiry will be after a save with these, as far as is known here."""
+        if idle == KEEP and self._idle is not None:
+            return self._renewed()
+        return self._capped(operations.now() + age)
+
+    def _capped(self, expiry: int) -> int:
+        if self._created_at is None:
+            return expiry
+        return min(expiry, self._created_at + operations.absolute_age())

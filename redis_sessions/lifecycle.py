@@ -3,7 +3,6 @@
 Both halves of ``SessionStore`` stand on this. Nothing here waits, reads or writes.
 """
 
-import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,93 +13,45 @@ from .commands import Command, Outcome, Result
 from .conf import config
 from .data import Delta, SessionData
 from .exceptions import SessionGone, SessionRotated
-from .expiry import SessionExpiry
+from .ownership import DEVICE, LOGIN_FIELDS, changes_hash, user_after
+from .reading import SessionReading
 from .reasons import Reason
-from .record import Record, Standing, Unreadable
 from .tokens import SessionKey
-
-logger = logging.getLogger("django.security.SuspiciousSession")
 
 
 class Save(NamedTuple):
     """What one save sends, and what it will have stored."""
 
-    commands: list[Command[Any]]
     data: SessionData
     delta: Delta
+    command: Command[Any] | None = None
+    before: tuple[Command[Any], ...] = ()  # what is sent with it, ahead of it and behind it
+    after: tuple[Command[Any], ...] = ()
     ends: bool = False  # then it is no conflict to find the record gone: it may be sent twice
+    expiry: int = 0  # as the index was told
+    meta: Mapping[bytes, bytes] = operations.EMPTY  # fields that the data does not know
+    user: bytes | None = None  # payload of ``_auth_user_id`` in the record then
+    login: bool = False
+    changes_hash: bool = False  # by which Django knows the password
+
+    @property
+    def commands(self) -> list[Command[Any]]:
+        """All that is sent, together."""
+        main = () if self.command is None else (self.command,)
+        return [*self.before, *main, *self.after]
+
+    def result(self, replies: list[Any]) -> Any:
+        """Return the reply to the command itself."""
+        return replies[len(self.before)]
 
 
-class SessionLifecycle(SessionExpiry):
+class SessionLifecycle(SessionReading):
     """What becomes of a session object and its record."""
 
-    touched = False  # reading it renewed its expiry
     began = False  # this object created its record
-
-    writer = ""  # marks the news of its own writes, for one who listens to them
 
     _ended = False
     _emptied = False  # ended by a save that had nothing left to keep
-    _version: int | None = None
-    written = 0  # the version that this object's last write made, whoever else wrote before it
-    _stale: Mapping[bytes, bytes] = {}
-
-    # Load
-
-    def _load_commands(self, key: SessionKey) -> list[Command[Any]]:
-        touches = [self._touch_command(key)] if config().rolling else []
-        return [*touches, operations.load(key)]
-
-    def _loaded(self, key: SessionKey, replies: list[Any]) -> SessionData:
-        """Return the data of the record that was read, or forget the key."""
-        *touches, record = replies
-        standing = operations.standing(key, record)
-        self.superseded = standing is Standing.SUPERSEDED
-        if self.superseded:
-            return self._new_data()
-        if standing is Standing.WRONG:
-            return self._forget()
-        self.touched = any(touch.outcome is Outcome.TOUCHED for touch in touches)
-        return self._opened(key, record)
-
-    def _opened(self, key: SessionKey, record: Record) -> SessionData:
-        try:
-            payloads, self._stale = record.unseal(key.id, config().signing_keys)
-        except Unreadable as reason:
-            return self._unreadable(reason)
-        self._know(record)
-        return self._new_data(payloads)
-
-    def _know(self, record: Record) -> None:
-        """Note what the meta fields of a record tell."""
-        self._created_at, self._version = record.created, record.version
-        self._expiry, self._idle = record.expiry, record.idle
-
-    def _unreadable(self, reason: Unreadable) -> SessionData:
-        """Read a session that cannot be trusted as none; it stays in Redis as it is."""
-        logger.warning("Session %s cannot be read: %s.", self.id, reason)
-        return self._forget()
-
-    def _forget(self) -> SessionData:
-        self._session_key = None
-        return self._new_data()
-
-    def is_older(self, record: Record) -> bool:
-        """Tell whether a record was read before what this object knows of it."""
-        return record.version < max(self.written, self._version or 0)
-
-    def refresh(self, record: Record) -> set[str]:
-        """Take in a newer state of the record, under the changes made here; return what differs.
-
-        Raises Unreadable, TypeError; then nothing was taken in.
-        """
-        modified = self.modified  # what was changed in place is compared to the old state
-        payloads, stale = record.unseal(self.id or "", config().signing_keys)
-        changed = self._at_hand().rebase(payloads)
-        self.modified, self._stale = modified, stale
-        self._know(record)
-        self.written = 0
-        return changed
 
     # Create
 
@@ -110,21 +61,29 @@ class SessionLifecycle(SessionExpiry):
         if "_session_cache" not in self.__dict__:
             self._session_cache = self._new_data()
         data = self._at_hand()
-        return Save([], data, data.whole())
+        return Save(data, data.whole())
 
-    def _create_command(self, key: SessionKey, delta: Delta) -> Command[bool]:
+    def _plan_create(self, key: SessionKey, begun: Save) -> Save:
+        """Return what stores a new record under ``key``."""
+        data, delta = begun.data, begun.delta
         if delta.changed:
-            age, self._idle = self._ages()
+            age, idle = self._ages()
         else:
-            age = self._idle = min(self._default_age(), config().EMPTY_AGE)
-        self._created_at = operations.now()
-        self._expiry = self._created_at + min(age, operations.absolute_age())
-        return operations.create(key, self._created_at, self._expiry, self._idle, delta)
+            age = idle = min(self._default_age(), config().EMPTY_AGE)
+        now, user = operations.now(), user_after(data, delta)
+        expiry, login = now + min(age, operations.absolute_age()), user is not None
+        meta = self._device_fields(user, login=login)
+        command = operations.create(key, now, expiry, idle, delta, meta=meta, login=login)
+        self._created_at, self._expiry, self._idle = now, expiry, idle
+        before = (*self._enlistings(key.id, user, expiry, always=True),)
+        return Save(data, delta, command, before, expiry=expiry, meta=meta, user=user, login=login)
 
     def _created(self, key: SessionKey, save: Save) -> None:
         self._session_key = str(key)
         save.data.settle(save.delta)
         self._version, self._stale = 1, {}
+        self._user, self._indexed = save.user, save.expiry
+        self._device = save.meta.get(DEVICE, b"")
         self._ended = self._emptied = self.superseded = False
         self.began = self.modified = True
 
@@ -139,45 +98,78 @@ class SessionLifecycle(SessionExpiry):
         data, key = self._at_hand(), self.key
         delta = data.delta()
         if self._emptied:
-            return Save([], data, delta)
+            return Save(data, delta)
         if self._ended:
             raise SessionGone
         if key is None or not delta:
-            return Save(self._due_touch(key), data, delta)
+            return self._plan_touch(key, Save(data, delta, user=self._user))
         return self._plan_delta(key, data, delta, ends=self._has_emptied())
+
+    def _plan_touch(self, key: SessionKey | None, unchanged: Save) -> Save:
+        """Return what a save without changes has to send: the touch that is due, and the index."""
+        if key is None or self.superseded:
+            return unchanged
+        touch = self._due_touch(key)
+        renewed = self._renewed() if touch else self._expiry or 0
+        before = (*self._enlistings(key.id, self._user, renewed),)
+        return unchanged._replace(command=touch, before=before, expiry=renewed)
 
     def _plan_end(self) -> Save:
         """Return what ends a session that holds nothing, unless others have written to it since."""
         data, key = self._at_hand(), self.key
         delta = data.delta()
         if key is None:
-            return Save([], data, delta)
+            return Save(data, delta)
         return self._plan_delta(key, data, delta, ends=True)
 
     def _plan_delta(self, key: SessionKey, data: SessionData, delta: Delta, *, ends: bool) -> Save:
         if self.superseded:
             raise SessionRotated
+        user = user_after(data, delta)
+        after = (*self._delistings(key.id, user),)
         if ends and delta.replaces:
-            return Save([operations.end(key, Reason.EMPTIED, self.writer)], data, delta, ends=True)
+            end = operations.end(key, Reason.EMPTIED, self.writer)
+            return Save(data, delta, end, after=after, ends=True)
         age, idle = self._life(data, delta)
-        ends_at = self._version if ends else None
+        login = user is not None and SESSION_KEY.encode() in delta.changed
+        meta = self._device_fields(user, login=login)
+        forgotten = LOGIN_FIELDS if user is None and self._user is not None else ()
         save = operations.save(
-            key, age, idle, delta, empty=not data, ends_at=ends_at, writer=self.writer
+            key,
+            age,
+            idle,
+            delta,
+            empty=not data,
+            ends_at=self._version if ends else None,
+            writer=self.writer,
+            meta=meta,
+            forgotten=forgotten,
+            login=login,
         )
-        batch: list[Command[Any]] = [*operations.renew(key, self._stale, delta), save]
-        return Save(batch, data, delta, ends)
+        expiry = self._foreseen(age, idle)
+        before = (
+            *self._enlistings(key.id, user, expiry, always=login),
+            *operations.renew(key, self._stale, delta),
+        )
+        changes = user == self._user and changes_hash(data, delta)
+        return Save(data, delta, save, before, after, ends, expiry, meta, user, login, changes)
 
     def _saved(self, save: Save, replies: list[Any]) -> None:
         """Take in what became of a save. Raises SessionGone."""
-        result: Result = replies[-1]
+        if save.command is None:
+            self._indexed = save.expiry
+            return
+        result: Result = save.result(replies)
         if result.outcome is Outcome.ENDED or (result.outcome is Outcome.GONE and save.ends):
             self._ended = self._emptied = True
             return
         _insist(result.outcome)
         self._expiry = result.expiry
+        self._indexed = save.expiry
         if save.delta:
             save.data.settle(save.delta)
-            self._stale = {}
+            self._stale, self._user = {}, save.user
+            self._device = save.meta.get(DEVICE, self._device)
             self._advance(result, knows_all=save.delta.replaces)
 
     def _advance(self, result: Result, *, knows_all: bool = False) -> None:
@@ -188,7 +180,7 @@ class SessionLifecycle(SessionExpiry):
 
     def _obsolete_ended(self, save: Save, replies: list[Any]) -> None:
         """Take in what became of the end of a session that held nothing. Raises SessionRotated."""
-        outcome = replies[-1].outcome if replies else Outcome.GONE
+        outcome = save.result(replies).outcome if replies else Outcome.GONE
         if outcome is Outcome.DONE:  # others have written to it
             self._saved(save, replies)
         elif outcome is Outcome.ROTATED and not save.delta:
@@ -207,10 +199,13 @@ class SessionLifecycle(SessionExpiry):
             raise SessionRotated
         return self.key
 
+    def _rotation_reason(self) -> Reason:
+        """Tell whether a rotation is for a login, or for one who is logged in already."""
+        return Reason.RENEWED if SESSION_KEY in self._at_hand() else Reason.LOGIN
+
     def _rotate_command(self, key: SessionKey, fresh: SessionKey) -> Command[Result]:
-        """Return what exchanges the secret: for a login, or for one who is logged in already."""
-        reason = Reason.RENEWED if SESSION_KEY in self._at_hand() else Reason.LOGIN
-        return operations.rotate(key, fresh, reason, self.writer)
+        """Return what exchanges the secret."""
+        return operations.rotate(key, fresh, self._rotation_reason(), self.writer)
 
     def _rotated(self, fresh: SessionKey, result: Result) -> bool:
         """Take in what became of a rotation; False where a new session is to be begun instead.
@@ -225,6 +220,11 @@ class SessionLifecycle(SessionExpiry):
         self._session_key = str(fresh)
         self.modified = True
         return True
+
+    def _end_commands(self, key: SessionKey) -> list[Command[Any]]:
+        """Return what ends the session with this key, and has its user's index forget it."""
+        delistings = self._delistings(key.id, None) if key.id == self.id else []
+        return [operations.end(key, writer=self.writer), *delistings]
 
     def _deleted(self, session_key: str | None) -> None:
         """Note that a session was ended, if it is this one."""

@@ -54,14 +54,18 @@ class Listener:
         """Whether messages arrive at the moment, as far as is known."""
         return self._listens
 
+    def add(self, channel: str) -> None:
+        """Begin to listen to a channel."""
+        if channel not in self._channels:
+            self._channels[channel] = asyncio.Event()
+            self._ask("SUBSCRIBE", channel)
+
     async def subscribe(self, channel: str) -> None:
         """Listen to a channel; returns when no later message can be missed.
 
         Raises SessionStoreUnavailable.
         """
-        if channel not in self._channels:
-            self._channels[channel] = asyncio.Event()
-            self._ask("SUBSCRIBE", channel)
+        self.add(channel)
         try:
             await asyncio.wait_for(self._channels[channel].wait(), self.confirmed_within)
         except TimeoutError as error:

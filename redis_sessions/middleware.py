@@ -7,14 +7,16 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
-from .exceptions import SessionStoreUnavailable
+from .exceptions import SessionStoreUnavailable, TooManySessions
 from .session import SessionStore
 
 logger = logging.getLogger("redis_sessions")
@@ -36,6 +38,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 ' "redis_sessions.session", or an engine whose SessionStore is a subclass of its.'
             )
 
+    def process_request(self, request: HttpRequest) -> None:
+        """Put ``request.session`` there. No I/O."""
+        super().process_request(request)
+        request.session.meta = request.META  # type: ignore[attr-defined]
+
     def __call__(self, request: HttpRequest) -> Any:
         """Answer a request; under ASGI return an awaitable for that."""
         if self.async_mode:
@@ -51,6 +58,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return self.process_response(request, response)
         except SessionStoreUnavailable as error:
             return self.process_exception(request, error)
+        except TooManySessions as error:
+            return self.process_response(request, response_for_exception(request, error))
 
     async def __acall__(self, request: HttpRequest) -> Any:
         """See __call__()."""
@@ -68,6 +77,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return self.process_response(request, response)
         except SessionStoreUnavailable as error:
             return self.process_exception(request, error)
+        except TooManySessions as error:
+            respond = sync_to_async(
+                response_for_exception, thread_sensitive=False
+            )  # as Django does
+            return self.process_response(request, await respond(request, error))
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         """Set or delete the cookie by Django's rules; they save what is not saved yet."""

@@ -4,15 +4,20 @@ No I/O, and nothing of a session object.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
-from . import codec, commands, tokens
-from .commands import Command, Result
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+
+from . import codec, commands, index, tokens
+from .commands import Command, Ended, Result
 from .conf import config
 from .data import Delta
 from .reasons import Reason
-from .record import Record, Standing, Unreadable
+from .record import Facts, Record, Standing, Unreadable
 from .tokens import SessionKey
+
+EMPTY: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 def now() -> int:
@@ -47,11 +52,19 @@ def stored_digest(key: SessionKey) -> Command[bytes | None]:
 
 
 def create(
-    key: SessionKey, created: int, expiry: int, idle: int | None, delta: Delta
+    key: SessionKey,
+    created: int,
+    expiry: int,
+    idle: int | None,
+    delta: Delta,
+    *,
+    meta: Mapping[bytes, bytes] = EMPTY,
+    login: bool = False,
 ) -> Command[bool]:
-    """Store a new record; False where the id is taken."""
+    """Store a new record; False where the id is taken. ``meta`` are fields that nobody signs."""
     digest = tokens.digest(key, config().digest_keys[0])
-    return commands.create(_name(key), digest, created, expiry, idle, _sealed(key, delta))
+    fields = {**_sealed(key, delta), **meta}
+    return commands.create(_name(key), digest, created, expiry, idle, fields, login=login)
 
 
 def save(
@@ -63,10 +76,14 @@ def save(
     empty: bool,
     ends_at: int | None = None,
     writer: str = "",
+    meta: Mapping[bytes, bytes] = EMPTY,
+    forgotten: Iterable[bytes] = (),
+    login: bool = False,
 ) -> Command[Result]:
     """Write a delta; ``empty`` says that no data is left, as far as this process knows.
 
-    Where the record is at the version ``ends_at``, it ends instead.
+    Where the record is at the version ``ends_at``, it ends instead. ``meta`` are fields that nobody
+    signs, ``forgotten`` such as are to go.
     """
     return commands.save(
         _name(key),
@@ -79,8 +96,9 @@ def save(
         replaces=delta.replaces,
         ends_at=ends_at,
         writer=writer,
-        changed=_sealed(key, delta),
-        removed=delta.removed,
+        login=login,
+        changed={**_sealed(key, delta), **meta},
+        removed=[*delta.removed, *forgotten],
     )
 
 
@@ -114,9 +132,103 @@ def rotate(
     return commands.rotate(_name(key), _proofs(key), digest, now(), reason, writer)
 
 
-def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Result]:
+def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Ended]:
     """Remove the record."""
     return commands.end(_name(key), _proofs(key), reason, writer)
+
+
+def facts(session_id: str) -> Command[Facts | None]:
+    """Read what is told of a session to its user."""
+    return commands.facts(channel(session_id))
+
+
+def tallies(session_id: str, sockets: int) -> set[str]:
+    """Return the channels by which a process tells that it has so many sockets of a session."""
+    channels = commands.tally_channels(channel(session_id))
+    others = min(max(0, sockets - 1), 2 ** len(channels) - 1)
+    return {name for digit, name in enumerate(channels) if others >> digit & 1}
+
+
+def sockets(session_ids: Sequence[str]) -> Command[list[int]]:
+    """Count the open sockets of sessions."""
+    return commands.sockets([channel(session_id) for session_id in session_ids])
+
+
+def is_of(session_id: str, facts: Facts, user: bytes) -> bool:
+    """Tell whether a session is there, and of the user with this payload."""
+    if min(facts.expiry, facts.created + absolute_age()) <= now():
+        return False
+    return facts.user in _signed(session_id, SESSION_KEY.encode(), user)
+
+
+def user_of(session_id: str, stored: bytes | None) -> bytes | None:
+    """Return the payload of ``_auth_user_id`` as it was stored; None where it cannot be trusted."""
+    if stored is None:
+        return None
+    try:
+        name = SESSION_KEY.encode()
+        return codec.unseal(session_id, name, stored, config().signing_keys)[0]
+    except ValueError:
+        return None
+
+
+def holds_hash(session_id: str, facts: Facts, auth_hashes: Iterable[bytes]) -> bool:
+    """Tell whether a session was opened under a password with one of these payloads."""
+    name = HASH_SESSION_KEY.encode()
+    return any(facts.auth_hash in _signed(session_id, name, payload) for payload in auth_hashes)
+
+
+def revoke(session_id: str, reason: Reason, user: bytes | None) -> Command[bool]:
+    """End a session of the user with this payload; None: of anybody."""
+    signed = [] if user is None else _signed(session_id, SESSION_KEY.encode(), user)
+    return commands.revoke(channel(session_id), reason, signed)
+
+
+def _signed(session_id: str, name: bytes, payload: bytes) -> list[bytes]:
+    return [codec.seal(session_id, name, payload, key) for key in config().signing_keys]
+
+
+def enlist(user_id: str, session_id: str, score: int) -> Command[int]:
+    """Note a session in its user's index; return how many are there."""
+    return index.enlist(_index(user_id), session_id, score, now())
+
+
+def delist(user_id: str, *session_ids: str) -> Command[int]:
+    """Take sessions out of a user's index."""
+    return index.delist(_index(user_id), *session_ids)
+
+
+def members(user_id: str, offset: int, limit: int) -> Command[list[str]]:
+    """Read a page of the ids in a user's index."""
+    return index.members(_index(user_id), now(), offset, limit)
+
+
+def note_login(user_id: str) -> Command[None]:
+    """Note that a user logs in now."""
+    return commands.note_login(_login(user_id), time.time_ns() // 1000)
+
+
+def last_login(user_id: str) -> Command[int | None]:
+    """Read when a user logged in last, in unix microseconds; None where that was not noted."""
+    return commands.last_login(_login(user_id))
+
+
+def forget_login(user_id: str) -> Command[None]:
+    """Forget when a user logged in."""
+    return commands.forget_login(_login(user_id))
+
+
+def _login(user_id: str) -> str:
+    return commands.login_key(config().KEY_PREFIX, user_id)
+
+
+def scan_index(user_id: str, cursor: int, count: int) -> Command[tuple[int, list[str]]]:
+    """Read some of the ids in a user's index, from a cursor, and the next cursor before them."""
+    return index.scan(_index(user_id), cursor, count)
+
+
+def _index(user_id: str) -> str:
+    return index.index_key(config().KEY_PREFIX, user_id)
 
 
 def has_expired(record: Record) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, ClassVar
 
 from . import codec
 from .tokens import DIGEST_SIZE, among
@@ -40,6 +40,7 @@ class Record:
     idle: int | None  # seconds; None: the site's cookie age, 0: the expiry is fixed
     previous: bytes  # the digest before the last rotation and, behind it, when that was
     fields: dict[bytes, bytes]
+    device: bytes = b""  # see devices
 
     @classmethod
     def from_reply(cls, reply: Any) -> "Record | None":
@@ -55,6 +56,7 @@ class Record:
                 expiry=_number(fields.pop(b"\0x")),
                 idle=_number(fields.pop(b"\0i")) if b"\0i" in fields else None,
                 previous=fields.pop(b"\0p", b""),
+                device=fields.pop(b"\0d", b""),
                 fields={name: stored for name, stored in fields.items() if name[:1] != b"\0"},
             )
         except KeyError as error:
@@ -90,6 +92,38 @@ class Record:
             if position:
                 stale[name] = stored
         return payloads, stale
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a list of sessions tells of one; times are unix seconds, ``login`` microseconds."""
+
+    created: int
+    expiry: int
+    seen: int  # when it was last written or touched
+    login: int  # when somebody logged in; by the server's clock
+    device: bytes
+    user: bytes  # the field of this name, as stored, as the next
+    auth_hash: bytes
+
+    FIELDS: ClassVar = (
+        b"\0c", b"\0x", b"\0s", b"\0l", b"\0d", b"_auth_user_id", b"_auth_user_hash"
+    )  # fmt: skip
+
+    @classmethod
+    def from_reply(cls, reply: Sequence[bytes | None]) -> "Facts | None":
+        """Read the reply to HMGET; None where nobody is logged in, or a number is none."""
+        created, expiry, seen, login, device, user, auth_hash = reply
+        if created is None or expiry is None or user is None:
+            return None
+        try:
+            began = _number(created)
+            at = began * 1_000_000 if login is None else _number(login)
+            since = began if seen is None else _number(seen)
+            times = (began, _number(expiry), since, at)
+        except ValueError:
+            return None
+        return cls(*times, device or b"", user, auth_hash or b"")
 
 
 def _number(text: bytes) -> int:

@@ -4,17 +4,18 @@ Each method is a pair: the twin with an ``a`` in front does the same without blo
 """
 
 import asyncio
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError
 
-from . import executors, operations, tokens
+from . import executors, operations, pruning, steps, tokens
 from .commands import Command
 from .conf import config
+from .consequences import SessionConsequences
 from .data import SessionData
 from .exceptions import RedisSessionsError, SessionStoreUnavailable
-from .lifecycle import SessionLifecycle
 from .record import Unreadable
 
 _ATTEMPTS = (
@@ -23,7 +24,7 @@ _ATTEMPTS = (
 _NO_FREE_ID = "No free session id was found; the random source of this machine cannot be right."
 
 
-class SessionStore(SessionLifecycle):
+class SessionStore(SessionConsequences):
     """One session in Redis, with the whole API of Django's ``SessionBase``."""
 
     unavailable = False  # the server failed this object
@@ -56,8 +57,11 @@ class SessionStore(SessionLifecycle):
         begun = self._begin()
         for _ in range(_ATTEMPTS):
             key = tokens.make_key()
-            if self._run(self._create_command(key, begun.delta))[0]:
-                self._created(key, begun)
+            plan = self._plan_create(key, begun)
+            replies = self._run(*plan.commands)
+            if plan.result(replies):
+                self._created(key, plan)
+                self._follow(self._after_create(plan, replies))
                 return
         raise RedisSessionsError(_NO_FREE_ID)
 
@@ -66,8 +70,11 @@ class SessionStore(SessionLifecycle):
         begun = self._begin()
         for _ in range(_ATTEMPTS):
             key = tokens.make_key()
-            if (await self._arun(self._create_command(key, begun.delta)))[0]:
-                self._created(key, begun)
+            plan = self._plan_create(key, begun)
+            replies = await self._arun(*plan.commands)
+            if plan.result(replies):
+                self._created(key, plan)
+                await self._afollow(self._after_create(plan, replies))
                 return
         raise RedisSessionsError(_NO_FREE_ID)
 
@@ -86,7 +93,9 @@ class SessionStore(SessionLifecycle):
             return
         plan = self._plan_save()
         if plan.commands:
-            self._saved(plan, self._run(*plan.commands))
+            replies = self._run(*plan.commands)
+            self._saved(plan, replies)
+            self._follow(self._after_save(plan, replies))
 
     async def asave(self, must_create: bool = False) -> None:
         """See save()."""
@@ -98,7 +107,9 @@ class SessionStore(SessionLifecycle):
                 return
             plan = self._plan_save()
             if plan.commands:
-                self._saved(plan, await self._arun(*plan.commands))
+                replies = await self._arun(*plan.commands)
+                self._saved(plan, replies)
+                await self._afollow(self._after_save(plan, replies))
 
     def end_obsolete(self) -> None:
         """End this session if it is_obsolete(), unless others have written to it since.
@@ -106,14 +117,18 @@ class SessionStore(SessionLifecycle):
         Afterwards this object is as good as new, or holds what others wrote.
         """
         if self.is_obsolete():
-            plan = self._plan_end()
-            self._obsolete_ended(plan, self._run(*plan.commands) if plan.commands else [])
+            plan, name = self._plan_end(), self.id
+            replies = self._run(*plan.commands) if plan.commands else []
+            self._obsolete_ended(plan, replies)
+            self._follow(self._after_emptying(name, plan, replies))
 
     async def aend_obsolete(self) -> None:
         """See end_obsolete()."""
         if self.is_obsolete():
-            plan = self._plan_end()
-            self._obsolete_ended(plan, await self._arun(*plan.commands) if plan.commands else [])
+            plan, name = self._plan_end(), self.id
+            replies = await self._arun(*plan.commands) if plan.commands else []
+            self._obsolete_ended(plan, replies)
+            await self._afollow(self._after_emptying(name, plan, replies))
 
     @property
     def is_saving(self) -> bool:
@@ -136,6 +151,7 @@ class SessionStore(SessionLifecycle):
         if key is not None:
             fresh = tokens.rotate_key(key)
             if self._rotated(fresh, self._run(self._rotate_command(key, fresh))[0]):
+                self._follow(self._after_rotation())
                 return
         self.create()
 
@@ -147,6 +163,7 @@ class SessionStore(SessionLifecycle):
             if key is not None:
                 fresh = tokens.rotate_key(key)
                 if self._rotated(fresh, (await self._arun(self._rotate_command(key, fresh)))[0]):
+                    await self._afollow(self._after_rotation())
                     return
             await self.acreate()
 
@@ -168,7 +185,8 @@ class SessionStore(SessionLifecycle):
         """End the session with this key, or else this session."""
         key = tokens.split_key(session_key or self.session_key)
         if key is not None:
-            self._run(operations.end(key, writer=self.writer))
+            replies = self._run(*self._end_commands(key))
+            self._follow(self._after_end(key.id, replies))
         self._deleted(session_key)
 
     async def adelete(self, session_key: str | None = None) -> None:
@@ -176,7 +194,8 @@ class SessionStore(SessionLifecycle):
         key = tokens.split_key(session_key or self.session_key)
         async with self._lock:  # meanwhile it is not another's doing that the record is gone
             if key is not None:
-                await self._arun(operations.end(key, writer=self.writer))
+                replies = await self._arun(*self._end_commands(key))
+                await self._afollow(self._after_end(key.id, replies))
             self._deleted(session_key)
 
     def _get_session(self, no_load: bool = False) -> SessionData:
@@ -209,13 +228,26 @@ class SessionStore(SessionLifecycle):
             self.unavailable = True
             raise
 
+    def _follow(self, consequences: Iterator[steps.Work[None]]) -> None:
+        for work in consequences:
+            steps.run(work)
+
+    async def _afollow(self, consequences: Iterator[steps.Work[None]]) -> None:
+        for work in consequences:
+            await steps.arun(work)
+
     @classmethod
     def clear_expired(cls) -> None:
-        """Do nothing: the server removes a session when it expires."""
+        """Prune the users' indexes; the server itself removes a session when it expires.
+
+        Takes some seconds where an index names what is not there: it looks twice.
+        """
+        steps.run(pruning.prune())
 
     @classmethod
     async def aclear_expired(cls) -> None:
         """See clear_expired()."""
+        await steps.arun(pruning.prune())
 
     # Django's middleware asks these before it saves. A session that was emptied expires now, so
     # that the cookie goes with the record.

@@ -17,6 +17,7 @@ DIGEST_SIZE = 16
 
 _ALPHABET = b"0123456789abcdefghijklmnopqrstuvwxyz"
 _KEY_PATTERN = re.compile(rf"[0-9a-z]{{{ID_LENGTH + SECRET_LENGTH}}}", re.ASCII)
+_ID_PATTERN = re.compile(rf"[0-9a-z]{{{ID_LENGTH}}}", re.ASCII)
 # Bytes from 252 up are dropped, since 252 is the largest multiple of 36: no letter is likelier.
 _LETTERS = bytes(_ALPHABET[byte % 36] for byte in range(256))
 _DROPPED = bytes(range(252, 256))
@@ -52,6 +53,11 @@ def make_key() -> SessionKey:
 def rotate_key(key: SessionKey) -> SessionKey:
     """Make a key with the same id and a new secret."""
     return SessionKey(key.id, random_text(SECRET_LENGTH))
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text could be the id of a session."""
+    return _ID_PATTERN.fullmatch(text) is not None
 
 
 def split_key(text: str | None) -> SessionKey | None:

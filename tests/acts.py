@@ -1,8 +1,15 @@
 """What processes do to a session at the same moment: each prepares, yields, and acts then."""
 
+import contextlib
 from collections.abc import Generator
 
+from django.conf import settings
+
+from redis_sessions import users
+from redis_sessions.conf import config
+from redis_sessions.exceptions import SessionGone, TooManySessions
 from redis_sessions.session import SessionStore
+from tests.people import log_in, person
 from tests.processes import Do
 
 SAVES = 250  # of each process that saves many
@@ -79,3 +86,38 @@ def reads_both(do: Do, key: str) -> Steps:
     session = SessionStore(key)
     yield
     return f"{do(session.get, 'a')} {do(session.get, 'b')}"
+
+
+def logs_in_50_times(do: Do, _: str, *, limit: int, over: str) -> Steps:
+    settings.REDIS_SESSIONS = {"MAX_SESSIONS_PER_USER": limit, "OVER_LIMIT": over}
+    config.cache_clear()
+    refused = 0
+    yield
+    try:
+        for _ in range(50):
+            try:
+                log_in(do)
+            except TooManySessions:
+                refused += 1
+    finally:
+        del settings.REDIS_SESSIONS
+        config.cache_clear()
+    return str(refused)
+
+
+def saves_each(do: Do, _: str, *, keys: list[str]) -> Steps:
+    sessions = [SessionStore(key) for key in keys]
+    for number, session in enumerate(sessions):
+        do(session.update, {"late": number})
+    saved = 0
+    yield
+    for session in sessions:
+        with contextlib.suppress(SessionGone):
+            do(session.save)
+            saved += 1
+    return str(saved)
+
+
+def ends_all_of_the_user(_: Do, __: str) -> Steps:
+    yield
+    return str(len(users.end_sessions(person())))

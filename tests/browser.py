@@ -21,8 +21,8 @@ class Browser:
     def __init__(self, **options: Any) -> None:
         self.client = self.client_class(**options)
 
-    def get(self, view: str, **query: Any) -> Any:
-        return self.client.get(self.at + view, query)
+    def get(self, view: str, headers: dict[str, str] | None = None, **query: Any) -> Any:
+        return self.client.get(self.at + view, query, headers=headers)
 
     def post(self, view: str, **form: Any) -> Any:
         return self.client.post(self.at + view, form)
@@ -52,8 +52,8 @@ class AsyncBrowser(Browser):
     at = "/asgi/"
     client_class = AsyncClient
 
-    def get(self, view: str, **query: Any) -> Any:
-        return async_to_sync(self.client.get)(self.at + view, query)
+    def get(self, view: str, headers: dict[str, str] | None = None, **query: Any) -> Any:
+        return async_to_sync(self.client.get)(self.at + view, query, headers=headers)
 
     def post(self, view: str, **form: Any) -> Any:
         return async_to_sync(self.client.post)(self.at + view, form)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+import django
 from django.conf import settings
 
 from redis_sessions.exceptions import SessionGone
@@ -22,6 +23,7 @@ _barriers: dict[int, Any] = {}
 
 
 def _begin(barriers: dict[int, Any]) -> None:
+    django.setup()
     settings.CACHES = patient_caches()
     _barriers.update(barriers)
 

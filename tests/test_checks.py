@@ -42,6 +42,18 @@ def test_an_entry_of_caches_that_cannot_serve_is_an_error(
     assert message.hint
 
 
+def test_settings_that_can_be_are_none(settings: Settings) -> None:
+    settings.REDIS_SESSIONS = {
+        "MAX_SESSIONS_PER_USER": "redis_sessions.users.count",
+        "OVER_LIMIT": "refuse",
+        "DEVICES": "truncated",
+        "TRUSTED_PROXIES": ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"],
+        "RECORD_LAST_LOGIN": "off",
+        "END_WITH_USER": False,
+    }
+    assert checks.check_settings() == []
+
+
 def test_an_alias_that_caches_does_not_have_is_an_error(settings: Settings) -> None:
     settings.REDIS_SESSIONS = {"ALIAS": "elsewhere"}
     [message] = checks.check_settings()
@@ -73,10 +85,25 @@ def test_settings_that_are_no_dict_are_an_error(settings: Settings) -> None:
         ("CLOSE_CODES", {"LOGGED_OUT": 5000}),
         ("CLOSE_CODES", {"LOGGED_OUT": "4401"}),
         ("CLOSE_CODES", {"GONE": 4401}),
+        ("DEVICES", "some"),
+        ("DEVICES", None),
         ("EMPTY_AGE", -1),
         ("EMPTY_AGE", True),
         ("KEY_PREFIX", None),
         ("KEY_PREFIX", "{site}"),
+        ("END_WITH_USER", "yes"),
+        ("MAX_SESSIONS_PER_USER", 0),
+        ("MAX_SESSIONS_PER_USER", True),
+        ("MAX_SESSIONS_PER_USER", 1.5),
+        ("MAX_SESSIONS_PER_USER", "no.such.callable"),
+        ("MAX_SESSIONS_PER_USER", "redis_sessions.conf.SETTING"),
+        ("OVER_LIMIT", "ignore"),
+        ("RECORD_LAST_LOGIN", False),
+        ("RECORD_LAST_LOGIN", "file"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("TRUSTED_PROXIES", ["10.0.0.1/8"]),
+        ("TRUSTED_PROXIES", ["proxy.example.com"]),
+        ("TRUSTED_PROXIES", [None]),
         ("OBSOLETE", "no.such.callable"),
         ("OBSOLETE", "redis_sessions.conf.SETTING"),
         ("REVALIDATE", 0),

@@ -26,6 +26,12 @@ def test_every_setting_has_a_default() -> None:
         "OBSOLETE": "redis_sessions.obsolete.is_obsolete",
         "REVALIDATE": 30,
         "CLOSE_CODES": {},
+        "MAX_SESSIONS_PER_USER": None,
+        "OVER_LIMIT": "replace",
+        "DEVICES": "full",
+        "TRUSTED_PROXIES": (),
+        "RECORD_LAST_LOGIN": "database",
+        "END_WITH_USER": True,
     }
 
 

@@ -14,7 +14,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.utils.module_loading import import_string
 
 import redis_sessions
-from redis_sessions import claims, codec, connections, exceptions, executors
+from redis_sessions import claims, codec, connections, exceptions, executors, users
 from redis_sessions.conf import Config
 from redis_sessions.live import CloseCode, LiveSessionMiddlewareStack, SessionEventsMixin
 from redis_sessions.reasons import Reason
@@ -23,6 +23,7 @@ from redis_sessions.testing import connected
 from tests.caches import caches
 from tests.conftest import Do, record_of
 from tests.documents import DOCS, PAGES, README, ROOT, TEXTS, literals, name_of, table
+from tests.people import log_in, person
 from tests.servers import Server
 
 PACKAGE = Path(redis_sessions.__file__).parent
@@ -128,11 +129,17 @@ def _acl() -> list[str]:
 
 def test_the_commands_that_a_user_needs_are_listed() -> None:
     sent = set(re.findall(r"redis\.call\('([A-Z]+)'", lua()))
-    sent |= set(re.findall(r'Command\(\("([A-Z]+)"', source("commands.py"))) - {"INFO"}
-    sent |= set(re.findall(r'\(\("([A-Z]+)",', source("listeners.py")))
+    built = source("commands.py", "index.py")
+    sent |= set(re.findall(r'(?:Command\(|words = )\("([A-Z]+)"', built)) - {"INFO"} - _of_staff()
+    sent |= set(re.findall(r'(?:\(\(|_ask\()"([A-Z]+)",', source("listeners.py")))
     assert {"SUBSCRIBE", "GETDEL", "PUBLISH"} <= sent
     allowed = {word[1:].upper() for word in _acl() if word.startswith("+")}
     assert allowed == sent | {"EVALSHA", "EVAL", "PING"}
+
+
+def _of_staff() -> set[str]:
+    (words,) = re.findall(r"also send ``(\+[^`]*)``", STORAGE.read_text("utf-8"))
+    return {word[1:].upper() for word in words.split()}
 
 
 def test_the_user_of_the_acl_can_do_all_that_a_session_does(
@@ -152,6 +159,11 @@ def test_the_user_of_the_acl_can_do_all_that_a_session_does(
         assert do(session.exists, session.session_key)
         assert do(SessionStore(session.session_key).get, "n") == 1
         do(session.flush)
+        kept = log_in(do)
+        log_in(do)
+        assert len(users.sessions_of(person())) == 2
+        assert len(users.end_sessions(person(), keep=kept)) == 1
+        do(kept.flush)
         with redis.Redis.from_url(url) as client:
             assert client.ping()  # as redis-py does on a connection that was idle
     finally:
@@ -274,7 +286,7 @@ def test_pages_and_labels_that_are_linked_exist(path: Path) -> None:
         for label in re.findall(r"^\.\. _(\w+):$", page.read_text(), re.MULTILINE)
     }
     assert set(re.findall(r":ref:`(\w+)`", text)) <= labels
-    assert all((DOCS / f"{page}.rst").exists() for page in re.findall(r":doc:`(\w+)`", text))
+    assert all((DOCS / f"{page}.rst").exists() for page in re.findall(r":doc:`([\w-]+)`", text))
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=name_of)
@@ -292,5 +304,5 @@ def test_the_readme_is_short() -> None:
 
 
 def test_every_page_is_in_the_table_of_contents() -> None:
-    listed = re.findall(r"^    (\w+)$", (DOCS / "index.rst").read_text("utf-8"), re.MULTILINE)
+    listed = re.findall(r"^    ([\w-]+)$", (DOCS / "index.rst").read_text("utf-8"), re.MULTILINE)
     assert sorted([*listed, "index"]) == sorted(path.stem for path in DOCS.glob("*.rst"))

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import redis
 
-from redis_sessions import scripts
+from redis_sessions import scripts, users
 from redis_sessions.session import SessionStore
 from tests.conftest import Do, record_of
+from tests.people import credentials, log_in, person
 from tests.proxy import Proxy, proxied
 from tests.servers import Server
 
@@ -194,5 +195,54 @@ def test_a_question_whether_a_session_exists_costs_one(
     assert trips(do, SessionStore().exists, stored(a=1).session_key) == 1
 
 
-def test_expired_sessions_are_cleared_for_nothing(do: Do, trips: Trips) -> None:
-    assert trips(do, SessionStore().clear_expired) == 0
+def test_a_login_costs_two_after_the_read(do: Do, trips: Trips, stored: Stored) -> None:
+    session = SessionStore(stored(a=1).session_key)
+    do(session.get, "a")
+    assert trips(do, session.cycle_key) == 1
+    do(session.update, credentials(person()))
+    assert trips(do, session.save) == 1
+
+
+@pytest.mark.parametrize("name", ["delete", "flush"])
+def test_a_logout_costs_one_after_the_read(do: Do, trips: Trips, name: str) -> None:
+    session = SessionStore(log_in(do).session_key)
+    do(session.get, "a")
+    assert trips(do, getattr(session, name)) == 1
+
+
+@pytest.mark.usefixtures("rolling")
+def test_a_touch_that_the_index_has_to_know_costs_one_more_at_the_end(
+    do: Do, trips: Trips, redis_client: redis.Redis
+) -> None:
+    session = log_in(do)
+    _is_due(redis_client, session)
+    fresh = SessionStore(session.session_key)
+    assert trips(do, fresh.get, "a") == 1
+    assert fresh.touched
+    assert trips(do, fresh.save) == 1
+    assert trips(do, fresh.save) == 0
+
+
+def test_a_list_of_a_users_sessions_costs_two(do: Do, trips: Trips) -> None:
+    users.count(person())  # connects
+    assert trips(users.sessions_of, person()) == 1
+    log_in(do)
+    log_in(do)
+    assert trips(users.sessions_of, person()) == 2
+    assert trips(users.count, person()) == 2
+
+
+def test_an_end_of_one_session_by_its_user_costs_two(do: Do, trips: Trips) -> None:
+    users.count(person())  # connects
+    session = log_in(do)
+    assert trips(users.end_session, person(), session.id) == 2
+    assert trips(users.end_session, person(), session.id) == 1
+    assert trips(users.end_session, person(), "no id") == 0
+
+
+def test_an_end_of_all_sessions_of_a_user_costs_three(do: Do, trips: Trips) -> None:
+    users.count(person())  # connects
+    log_in(do)
+    log_in(do)
+    assert trips(users.end_sessions, person()) == 3
+    assert trips(users.end_sessions, person()) == 1

@@ -60,7 +60,10 @@ class Hub:
 
         Raises SessionStoreUnavailable.
         """
-        self._sockets.setdefault(session_id, set()).add(live)
+        sockets = self._sockets.setdefault(session_id, set())
+        before = len(sockets)
+        sockets.add(live)
+        self._tally(session_id, before, len(sockets))
         try:
             await self._listener.subscribe(operations.channel(session_id))
         except BaseException:
@@ -70,7 +73,9 @@ class Hub:
     async def leave(self, live: "LiveSession", session_id: str) -> None:
         """Stop listening on behalf of a socket; the last one takes the hub with it."""
         sockets = self._sockets.get(session_id, set())
+        before = len(sockets)
         sockets.discard(live)
+        self._tally(session_id, before, len(sockets))
         if not sockets and self._sockets.pop(session_id, None) is not None:
             if session_id in self._hints:
                 self._hints.pop(session_id).done.set()
@@ -78,6 +83,14 @@ class Hub:
             self._listener.unsubscribe(operations.channel(session_id))
         if not self._sockets:
             await self._stop()
+
+    def _tally(self, session_id: str, before: int, after: int) -> None:
+        """Have the server know how many sockets there are: see operations.tallies()."""
+        had, has = operations.tallies(session_id, before), operations.tallies(session_id, after)
+        for channel in has - had:
+            self._listener.add(channel)
+        for channel in had - has:
+            self._listener.unsubscribe(channel)
 
     def look(self, session_id: str, reason: str = "") -> None:
         """Have a session read anew."""

@@ -16,6 +16,8 @@ from .socket import SCOPE_KEY, LiveSession
 
 logger = logging.getLogger("redis_sessions")
 
+_OF_THE_CLIENT = (b"user-agent", b"x-forwarded-for")
+
 
 class LiveSessionMiddleware(BaseMiddleware):
     """Load the session before the consumer starts, and save it without a call.
@@ -28,6 +30,7 @@ class LiveSessionMiddleware(BaseMiddleware):
         if "cookies" not in scope:
             raise ValueError("LiveSessionMiddleware needs CookieMiddleware around it.")
         session = _engine()(scope["cookies"].get(settings.SESSION_COOKIE_NAME))
+        session.meta = _meta(scope)
         live = LiveSession(session, scope, receive, send)
         try:
             await live.open()
@@ -50,6 +53,17 @@ def LiveSessionMiddlewareStack(inner: Any) -> CookieMiddleware:  # noqa: N802 - 
 def _engine() -> type[SessionStore]:
     store: type[SessionStore] = import_module(settings.SESSION_ENGINE).SessionStore
     return store
+
+
+def _meta(scope: Any) -> dict[str, str]:
+    """Return what ``request.META`` would tell of the client."""
+    headers = dict(scope.get("headers", ()))
+    meta = {
+        f"HTTP_{name.decode().upper().replace('-', '_')}": headers[name].decode("latin-1")
+        for name in _OF_THE_CLIENT
+        if name in headers
+    }
+    return {"REMOTE_ADDR": (scope.get("client") or [""])[0], **meta}
 
 
 async def _refuse(scope: Any, receive: Any, send: Any) -> None:

@@ -5,10 +5,11 @@
 -- ARGV[5] idle seconds; '' for the default; 'keep' for what the record has noted
 -- ARGV[6] seconds to live while no data is held, or ''  [7] 1: drop every other field
 -- ARGV[8] the version at which to end the session instead, or ''  [9] who writes
--- ARGV[10] last index of the fields to set  [11...] field, value, ..., then fields to delete
+-- ARGV[10] 1: somebody logs in  [11] last index of the fields to set
+-- ARGV[12...] field, value, ..., then fields to delete
 -- Returns {1, version, expiry}; {2} where it ended it; {0} where the record is gone; {-1} where the
 -- secret was rotated away.
-local key, digests, now, last = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[10])
+local key, digests, now, last = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[11])
 local stored = redis.call('HMGET', key, '\0k', '\0c', '\0v', '\0i', '\0x')
 if not stored[1] then return {0} end
 if #stored[1] ~= 16 or not string.find(digests, stored[1], 1, true) then return {-1} end
@@ -21,7 +22,7 @@ if ARGV[7] == '1' then
     if string.byte(field) ~= 0 then redis.call('HDEL', key, field) end
   end
 end
-for i = 11, last, 1000 do redis.call('HSET', key, unpack(ARGV, i, math.min(i + 999, last))) end
+for i = 12, last, 1000 do redis.call('HSET', key, unpack(ARGV, i, math.min(i + 999, last))) end
 for i = last + 1, #ARGV do redis.call('HDEL', key, ARGV[i]) end
 local age, idle = tonumber(ARGV[3]), ARGV[5]
 if idle == 'keep' then
@@ -35,6 +36,12 @@ if ARGV[6] ~= '' then
 end
 local expiry = math.min(now + age, (tonumber(stored[2]) or 0) + tonumber(ARGV[4]))
 redis.call('HSET', key, '\0k', string.sub(digests, 1, 16), '\0x', expiry)
+if ARGV[10] == '1' then
+  local time = redis.call('TIME')
+  redis.call('HSET', key, '\0l', string.format('%d%06d', time[1], time[2]), '\0s', now)
+elseif redis.call('HGET', key, '\0l') then
+  redis.call('HSET', key, '\0s', now)
+end
 if idle == '' then redis.call('HDEL', key, '\0i') else redis.call('HSET', key, '\0i', idle) end
 local version = redis.call('HINCRBY', key, '\0v', 1)
 redis.call('EXPIREAT', key, expiry)

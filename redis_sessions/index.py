@@ -1,0 +1,83 @@
+"""The index of a user's sessions: a sorted set of ids, scored by when each expires, or later.
+
+It is written before the record, and never says that a session is there: the record does. Names of
+Redis live here as in ``commands``. No client, no clock, no settings.
+"""
+
+from typing import Any
+
+from .commands import Command
+from .scripts import load
+
+STEP = 600  # seconds: scores are rounded up to this, so that few saves have to write one
+
+
+def index_key(prefix: str, user_id: str) -> str:
+    """Return the key of a user's index."""
+    return f"{prefix}:user:{{{user_id}}}"
+
+
+def index_pattern(prefix: str) -> str:
+    """Return what the keys of all indexes match."""
+    return _escaped(f"{prefix}:user:{{") + "*}"
+
+
+def user_of(prefix: str, key: str) -> str | None:
+    """Return the user whose index has this key; None if it is none of an index."""
+    between = key[len(index_key(prefix, "")) - 1 : -1]
+    return between if key == index_key(prefix, between) else None
+
+
+def any_pattern(prefix: str) -> str:
+    """Return what the keys of all records and indexes match, and others."""
+    return _escaped(f"{prefix}:") + "*"
+
+
+def score(expiry: int) -> int:
+    """Return the score of a session that expires then."""
+    return -(-expiry // STEP) * STEP
+
+
+def enlist(index: str, session_id: str, score: int, now: int) -> Command[int]:
+    """Note a session, drop what has expired, and return how many the index names."""
+    words = (1, index, session_id, score, now)
+    return Command(words, int, lambda: 0, load("enlist"))
+
+
+def delist(index: str, *session_ids: str) -> Command[int]:
+    """Forget sessions."""
+    return Command(("ZREM", index, *session_ids), int, lambda: 0)
+
+
+def members(index: str, now: int, offset: int, limit: int) -> Command[list[str]]:
+    """Read a page of ids, those first that expire last."""
+    words = ("ZRANGE", index, "+inf", f"({now}", "BYSCORE", "REV", "LIMIT", offset, limit)
+    return Command(words, lambda reply: [_text(member) for member in reply], list)
+
+
+def scan(index: str, cursor: int, count: int) -> Command[tuple[int, list[str]]]:
+    """Read about ``count`` ids, from a cursor, at first 0; before them the next cursor, or 0."""
+    return Command(("ZSCAN", index, cursor, "COUNT", count), _scanned, lambda: (0, []))
+
+
+def names(index: str, session_id: str) -> Command[bool]:
+    """Tell whether the index names a session."""
+    return Command(("ZSCORE", index, session_id), lambda reply: reply is not None, lambda: False)
+
+
+def prune(index: str, now: int) -> Command[int]:
+    """Forget the sessions whose time is over; return how many they were."""
+    return Command(("ZREMRANGEBYSCORE", index, "-inf", now), int, lambda: 0)
+
+
+def _scanned(reply: Any) -> tuple[int, list[str]]:
+    cursor, pairs = reply
+    return int(cursor), [_text(member) for member in pairs[::2]]
+
+
+def _text(member: bytes) -> str:
+    return member.decode("ascii", "replace")
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in text)

@@ -1,0 +1,79 @@
+"""Look at sessions by their ids, whosever they are: what they consist of, never their data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.utils.module_loading import import_string
+
+from . import codec, commands, operations
+from .codec import SIGNATURE_SIZE
+from .conf import config
+from .inspection import Inspection, Kind
+from .record import Record, Unreadable
+from .steps import Send, Work
+
+
+@dataclass(slots=True)
+class Look:
+    """What was found under the id of a session."""
+
+    id: str
+    kind: Kind
+    user_id: str | None
+    fault: str  # why it cannot be read; else empty
+    inspection: Inspection
+    memory: int  # bytes in the server
+    encoding: str  # listpack, hashtable and so on
+
+    @property
+    def keys(self) -> list[tuple[str, int]]:
+        """Names of the session's keys, and the bytes that each value takes."""
+        sizes = self.inspection.sizes
+        return sorted(
+            (name.decode(errors="replace"), max(0, size - SIGNATURE_SIZE))
+            for name, size in sizes.items()
+            if name[:1] != b"\0"
+        )
+
+
+def look(ids: Sequence[str]) -> Work[list[Look]]:
+    """Look at sessions; those that are not there are left out."""
+    names = [operations.channel(session_id) for session_id in ids]
+    asks = (commands.inspect, commands.memory, commands.encoding)
+    replies = yield Send(*(ask(name) for name in names for ask in asks))
+    found = zip(ids, replies[::3], replies[1::3], replies[2::3], strict=True)
+    return [_look(*each) for each in found if None not in each]
+
+
+def _look(session_id: str, inspection: Inspection, memory: int, encoding: str) -> Look:
+    kind, user_id, fault = Kind.UNREADABLE, None, ""
+    try:
+        kind, user_id = _read(session_id, inspection.record)
+    except Unreadable as reason:
+        fault = str(reason)
+    return Look(session_id, kind, user_id, fault, inspection, memory, encoding)
+
+
+def _read(session_id: str, record: Record | Unreadable) -> tuple[Kind, str | None]:
+    """Tell what a record is, and whose. Raises Unreadable."""
+    if isinstance(record, Unreadable):
+        raise record
+    payloads, _ = record.unseal(session_id, config().signing_keys)
+    payload = payloads.get(SESSION_KEY)
+    user_id = None if payload is None else _text(payload)
+    if operations.has_expired(record):
+        return Kind.EXPIRED, user_id
+    if not payloads:
+        return Kind.EMPTY, None
+    return (Kind.ANONYMOUS if user_id is None else Kind.LOGGED_IN), user_id
+
+
+def _text(payload: bytes) -> str:
+    """Return what a session calls its user. Raises Unreadable."""
+    try:
+        return str(codec.decode(payload, import_string(settings.SESSION_SERIALIZER)()))
+    except Exception as error:  # a serializer may raise anything
+        fault = f"the field {SESSION_KEY!r} cannot be decoded ({type(error).__name__})"
+        raise Unreadable(fault) from error

@@ -1,0 +1,1 @@
+"""Migrations: there is no table to make, only permissions."""
