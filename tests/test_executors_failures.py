@@ -198,15 +198,3 @@ def test_threads_wait_for_a_free_connection_no_longer_than_the_pool_says(
         SessionStore().save()
     pool.release(taken)
     SessionStore().save()
-
-
-async def test_tasks_wait_for_a_free_connection_no_longer_than_the_pool_says(
-    server: Server, settings
-) -> None:
-    settings.CACHES = caches(server.url, CONNECTION_POOL_KWARGS=ONE)
-    pool = await connections.apool("sessions")
-    taken = await pool.get_connection()
-    with unavailable("No connection available"):
-        await SessionStore().asave()
-    pool.release(taken)
-    await SessionStore().asave()

@@ -16,7 +16,7 @@ LAYERS = [
         "exceptions", "reasons", "signals", "tokens", "codec", "data", "devices", "record",
         "scripts", "commands", "index",
     },
-    {"connections", "executors", "listeners", "pools"},
+    {"connections", "executors", "listeners", "pools", "wires"},
     {
         "conf", "operations", "obsolete", "content", "expiry", "ownership", "reading", "lifecycle",
         "steps", "info", "roster", "consequences", "session", "users", "claims",
