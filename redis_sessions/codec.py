@@ -8,6 +8,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -60,8 +61,16 @@ def decode(payload: bytes, serializer: Serializer) -> Any:
 
 def sign(session_id: str, name: bytes, payload: bytes, key: bytes) -> bytes:
     """Return the signature of one value: bound to its session and its field, lengths included."""
-    message = b"%b%b%b%b" % (session_id.encode(), len(name).to_bytes(4), name, payload)
-    return blake2b(message, digest_size=SIGNATURE_SIZE, key=key).digest()
+    state = _keyed(key).copy()
+    state.update(b"%b%b%b%b" % (session_id.encode(), len(name).to_bytes(4), name, payload))
+    signature: bytes = state.digest()
+    return signature
+
+
+@lru_cache(maxsize=16)
+def _keyed(key: bytes) -> Any:
+    """Return the state after the key, to be copied: to take the key in costs more than a value."""
+    return blake2b(digest_size=SIGNATURE_SIZE, key=key)
 
 
 def seal(session_id: str, name: bytes, payload: bytes, key: bytes) -> bytes:

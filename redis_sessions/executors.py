@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import hiredis
-import redis.connection
 from django.utils.asyncio import async_unsafe
 from redis import exceptions as errors
 
 from . import connections
 from .commands import Command
 from .exceptions import SessionStoreUnavailable
-from .pools import SyncPool
+from .pools import SyncPool, SyncWire
 from .wires import SharedConnection
 
 Words = tuple[Any, ...]
@@ -96,7 +95,7 @@ def _refuse() -> None:
 
 
 def _send(pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
-    connection = pool.get_connection()
+    connection = pool.take()
     try:
         replies = _exchange(connection, [_words(command) for command in commands])
         unknown = _unknown_scripts(commands, replies)
@@ -122,15 +121,8 @@ async def _asend(shared: SharedConnection, commands: Sequence[Command[Any]]) -> 
     return replies
 
 
-def _exchange(connection: redis.connection.AbstractConnection, batch: list[Words]) -> list[Any]:
-    connection.send_packed_command([_packed(batch)])
-    replies: list[Any] = []
-    for _ in batch:
-        try:
-            replies.append(connection.read_response())
-        except errors.ResponseError as error:
-            replies.append(error)
-    return _usable(replies)
+def _exchange(wire: SyncWire, batch: list[Words]) -> list[Any]:
+    return _usable(wire.exchange(_packed(batch), len(batch)))
 
 
 async def _aexchange(shared: SharedConnection, batch: list[Words]) -> list[Any]:

@@ -1,7 +1,9 @@
 """A pool of connections for threads.
 
-redis-py's own asks the socket at each turn whether it is alive, which costs as much as a command.
-Here a connection that died is met when it is used, and the retry that follows finds no other.
+redis-py connects: TLS, credentials, database. From there on commands leave in one write, and what
+comes is read until the replies are whole. Its own pool asks the socket at each turn whether it is
+alive, which costs as much as a command. Here a connection that died is met when it is used, and the
+retry that follows finds no other.
 """
 
 import contextlib
@@ -9,10 +11,73 @@ import threading
 import time
 from typing import Any
 
+import hiredis
 import redis
+from redis import exceptions as errors
 from redis.connection import AbstractConnection
 
 _NONE_FREE = "No connection available."
+_LOST = "The server closed the connection."
+_LATE = "Timeout: the server did not answer in time."
+_READ_SIZE = 65536
+_PING = hiredis.pack_command(("PING",))
+
+
+class SyncWire:
+    """A connection of redis-py's, for one thread at a time. It connects at its first use."""
+
+    def __init__(self, connection: AbstractConnection, **kwargs: Any) -> None:
+        self._connection = connection
+        self._timeout: float | None = kwargs.get("socket_timeout")
+        self._idle: float = kwargs.get("health_check_interval") or 0
+        self._socket: Any = None
+        self._reader: Any = None
+        self._used = 0.0
+
+    def exchange(self, packed: bytes, number: int) -> list[Any]:
+        """Send ``number`` commands and return the replies; those that are errors, as exceptions.
+
+        Raises redis.ConnectionError, redis.TimeoutError; then disconnect() it.
+        """
+        if self._socket is None:
+            self.connect()
+        elif self._idle and time.monotonic() - self._used > self._idle:
+            self._talk(_PING, 1)
+        return self._talk(packed, number)
+
+    def connect(self) -> None:
+        """Connect, and take over from redis-py. Raises its errors."""
+        self._connection.connect_check_health(check_health=False)
+        self._socket = self._connection._sock
+        parse_error = self._connection._parser.parse_error
+        self._reader = hiredis.Reader(protocolError=errors.InvalidResponse, replyError=parse_error)
+
+    def disconnect(self) -> None:
+        """Close the connection; it connects again at its next use."""
+        self._socket = self._reader = None
+        self._connection.disconnect()
+
+    def _talk(self, packed: bytes, number: int) -> list[Any]:
+        self._used = time.monotonic()
+        try:
+            self._socket.sendall(packed)
+            return [self._reply() for _ in range(number)]
+        except TimeoutError as error:
+            raise errors.TimeoutError(_LATE) from error
+        except OSError as error:
+            raise errors.ConnectionError(f"Error while talking to the server: {error}") from error
+
+    def _reply(self) -> Any:
+        reply = self._reader.gets()
+        while reply is False:
+            if self._timeout is not None and time.monotonic() - self._used > self._timeout:
+                raise errors.TimeoutError(_LATE)  # it comes, but too slowly
+            data = self._socket.recv(_READ_SIZE)
+            if not data:
+                raise errors.ConnectionError(_LOST)
+            self._reader.feed(data)
+            reply = self._reader.gets()
+        return reply
 
 
 class SyncPool:
@@ -23,7 +88,7 @@ class SyncPool:
 
     def __init__(self, **parameters: Any) -> None:
         self._model = redis.BlockingConnectionPool(**parameters)  # it knows how to make connections
-        self._free: list[AbstractConnection] = []  # append() and pop() need no lock
+        self._free: list[SyncWire] = []  # append() and pop() need no lock
         self._made = 0
         self._waiting = 0
         self._changed = threading.Condition()
@@ -33,14 +98,14 @@ class SyncPool:
         """What a connection is made with."""
         return dict(self._model.connection_kwargs)
 
-    def get_connection(self) -> AbstractConnection:
+    def take(self) -> SyncWire:
         """Return a connection, which may have died since. Raises redis.ConnectionError."""
         try:
             return self._free.pop()
         except IndexError:
             return self._wait()
 
-    def release(self, connection: AbstractConnection) -> None:
+    def release(self, connection: SyncWire) -> None:
         """Give a connection back."""
         self._free.append(connection)
         if self._waiting:
@@ -57,7 +122,7 @@ class SyncPool:
         for connection in closed:
             self.release(connection)
 
-    def _wait(self) -> AbstractConnection:
+    def _wait(self) -> SyncWire:
         deadline = time.monotonic() + self._model.timeout
         with self._changed:
             self._waiting += 1
@@ -73,9 +138,8 @@ class SyncPool:
             finally:
                 self._waiting -= 1
 
-    def _make(self) -> AbstractConnection:
-        connection: AbstractConnection = self._model.connection_class(
-            **self._model.connection_kwargs
-        )
+    def _make(self) -> SyncWire:
+        kwargs = self._model.connection_kwargs
+        connection = self._model.connection_class(**kwargs)
         self._made += 1
-        return connection
+        return SyncWire(connection, **kwargs)

@@ -193,7 +193,7 @@ def test_threads_wait_for_a_free_connection_no_longer_than_the_pool_says(
 ) -> None:
     settings.CACHES = caches(server.url, CONNECTION_POOL_KWARGS=ONE)
     pool = connections.pool("sessions")
-    taken = pool.get_connection()
+    taken = pool.take()
     with unavailable("No connection available"):
         SessionStore().save()
     pool.release(taken)

@@ -30,24 +30,24 @@ def test_a_thread_that_closes_free_connections_leaves_alone_what_another_takes_m
     server: Server,
 ) -> None:
     pool = SyncPool(connection_class=Watched, max_connections=2, timeout=1, port=server.port)
-    both = [pool.get_connection(), pool.get_connection()]
+    both = [pool.take(), pool.take()]
     closed, taken = [], []
 
     def another_thread_takes_one(connection: Watched) -> None:
         closed.append(connection)
         if not taken:
-            taken.append(pool.get_connection())
+            taken.append(pool.take())
 
-    for connection in both:
-        connection.connect()
-        connection.on_close = another_thread_takes_one
-        pool.release(connection)
+    for wire in both:
+        wire.connect()
+        wire._connection.on_close = another_thread_takes_one
+        pool.release(wire)
     pool.disconnect()
-    assert taken[0].is_connected
-    assert closed == [connection for connection in both if connection is not taken[0]]
-    assert pool.get_connection() is closed[0]
-    for connection in both:
-        connection.disconnect()
+    assert taken[0]._connection.is_connected
+    assert closed == [wire._connection for wire in both if wire is not taken[0]]
+    assert pool.take()._connection is closed[0]
+    for wire in both:
+        wire.disconnect()
 
 
 def test_connections_that_cannot_be_made_take_up_no_place(do: Do, settings: Any) -> None:
