@@ -16,6 +16,7 @@ SIGNATURE_SIZE = 12
 SERIALIZED = b"\x00"
 HEX = b"\x01"
 _FIRST_PLAIN = 0x20
+_SPACE = bytes([_FIRST_PLAIN])
 # Shorter hexadecimal text stays readable in redis-cli; a digest is worth halving.
 _HEX_PATTERN = re.compile(r"(?:[0-9a-f]{2}){16,}", re.ASCII)
 
@@ -45,6 +46,11 @@ def _encode_text(text: str) -> bytes | None:
     except UnicodeEncodeError:  # a lone surrogate
         return None
     return None if payload and payload[0] < _FIRST_PLAIN else payload
+
+
+def is_text(payload: bytes) -> bool:
+    """Tell whether a payload stands for a ``str``, and not the empty one."""
+    return payload[:1] == HEX or payload[:1] >= _SPACE
 
 
 def decode(payload: bytes, serializer: Serializer) -> Any:
