@@ -1,4 +1,4 @@
-"""The app: it registers the checks."""
+"""The app: it registers the checks and connects the receivers."""
 
 from django.apps import AppConfig
 
@@ -10,5 +10,7 @@ class RedisSessionsConfig(AppConfig):
     verbose_name = "Redis sessions"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from . import checks  # noqa: F401
+        """Register the system checks, and connect the receivers."""
+        from . import checks, receivers  # noqa: F401
+
+        receivers.connect()

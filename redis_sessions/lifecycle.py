@@ -13,7 +13,7 @@ from .commands import Command, Outcome, Result
 from .conf import config
 from .data import Delta, SessionData
 from .exceptions import SessionGone, SessionRotated
-from .ownership import DEVICE, changes_hash, user_after
+from .ownership import DEVICE, LOGIN_FIELDS, changes_hash, user_after
 from .reading import SessionReading
 from .reasons import Reason
 from .tokens import SessionKey
@@ -133,6 +133,7 @@ class SessionLifecycle(SessionReading):
         age, idle = self._life(data, delta)
         login = user is not None and SESSION_KEY.encode() in delta.changed
         meta = self._device_fields(user, login=login)
+        forgotten = LOGIN_FIELDS if user is None and self._user is not None else ()
         save = operations.save(
             key,
             age,
@@ -142,6 +143,7 @@ class SessionLifecycle(SessionReading):
             ends_at=self._version if ends else None,
             writer=self.writer,
             meta=meta,
+            forgotten=forgotten,
             login=login,
         )
         expiry = self._foreseen(age, idle)

@@ -77,12 +77,13 @@ def save(
     ends_at: int | None = None,
     writer: str = "",
     meta: Mapping[bytes, bytes] = EMPTY,
+    forgotten: Iterable[bytes] = (),
     login: bool = False,
 ) -> Command[Result]:
     """Write a delta; ``empty`` says that no data is left, as far as this process knows.
 
     Where the record is at the version ``ends_at``, it ends instead. ``meta`` are fields that nobody
-    signs.
+    signs, ``forgotten`` such as are to go.
     """
     return commands.save(
         _name(key),
@@ -97,7 +98,7 @@ def save(
         writer=writer,
         login=login,
         changed={**_sealed(key, delta), **meta},
-        removed=delta.removed,
+        removed=[*delta.removed, *forgotten],
     )
 
 
@@ -219,6 +220,11 @@ def forget_login(user_id: str) -> Command[None]:
 
 def _login(user_id: str) -> str:
     return commands.login_key(config().KEY_PREFIX, user_id)
+
+
+def scan_index(user_id: str, cursor: int, count: int) -> Command[tuple[int, list[str]]]:
+    """Read some of the ids in a user's index, from a cursor, and the next cursor before them."""
+    return index.scan(_index(user_id), cursor, count)
 
 
 def _index(user_id: str) -> str:

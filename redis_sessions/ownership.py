@@ -13,6 +13,7 @@ from .data import Delta, SessionData
 from .devices import Device
 
 DEVICE = b"\0d"  # the field of the record
+LOGIN_FIELDS = (DEVICE, b"\0l", b"\0s")  # what a record notes of a login
 
 
 class SessionOwnership(SessionContent):

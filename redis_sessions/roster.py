@@ -4,10 +4,13 @@ A session counts as a user's only if its record says so, signed: the index is no
 Nothing here takes a session out of the index because its record is missing: it may be on its way.
 """
 
+import logging
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils.module_loading import import_string
 
 from . import codec, operations
@@ -17,6 +20,8 @@ from .record import Facts
 from .signals import session_ended
 from .steps import Ask, FindUser, Send, Tell, Work
 from .tokens import is_id
+
+logger = logging.getLogger("redis_sessions")
 
 PAGE = 500  # sessions a round trip
 
@@ -47,14 +52,8 @@ def page(
     questions = [operations.facts(session_id) for session_id in ids]
     tallies = [operations.sockets(ids)] if sockets else []
     replies = yield Send(*questions, *tallies)
-    found, numbers = replies[: len(ids)], replies[-1] if sockets else [0] * len(ids)
-    user = payload(user_id)
-    members = [
-        Member(session_id, facts, number)
-        for session_id, facts, number in zip(ids, found, numbers, strict=True)
-        if facts is not None and operations.is_of(session_id, facts, user)
-    ]
-    return members, len(ids)
+    numbers = replies[-1] if sockets else repeat(0)
+    return _members(payload(user_id), ids, replies[: len(ids)], numbers), len(ids)
 
 
 def find(user_id: str, session_id: str) -> Work[Member | None]:
@@ -68,14 +67,24 @@ def find(user_id: str, session_id: str) -> Work[Member | None]:
 
 
 def everything(user_id: str) -> Work[list[Member]]:
-    """Read all sessions."""
-    found: list[Member] = []
-    offset, named = 0, PAGE
-    while named == PAGE:
-        members, named = yield from page(user_id, offset, PAGE)
-        found += members
-        offset += named
-    return found
+    """Read all sessions; none is missed because another is renewed meanwhile."""
+    user, found, cursor = payload(user_id), dict[str, Member](), -1
+    while cursor:
+        [(cursor, ids)] = yield Send(operations.scan_index(user_id, max(0, cursor), PAGE))
+        if ids:
+            facts = yield Send(*(operations.facts(session_id) for session_id in ids))
+            found |= {one.id: one for one in _members(user, ids, facts, repeat(0))}
+    return [*found.values()]
+
+
+def _members(
+    user: bytes, ids: list[str], found: list[Facts | None], sockets: Iterable[int]
+) -> list[Member]:
+    return [
+        Member(session_id, facts, number)
+        for session_id, facts, number in zip(ids, found, sockets, strict=False)
+        if facts is not None and operations.is_of(session_id, facts, user)
+    ]
 
 
 def end(user_id: str, members: Iterable[Member], reason: Reason) -> Work[list[Member]]:
@@ -106,11 +115,16 @@ def end_outdated(user_id: str, keep: str, auth_hash: bytes) -> Work[None]:
 
     Hashes made with a fallback of SECRET_KEY count: who rotates that key logs nobody out.
     """
-    user = yield FindUser(user_id)
+    try:
+        user = yield FindUser(user_id, fresh=True)
+    except DatabaseError as error:
+        logger.error("Sessions under a former password of user %s go on: %s", user_id, error)
+        return
     if user is None or not hasattr(user, "get_session_auth_hash"):
         return
     valid = [payload(user.get_session_auth_hash())]
-    valid += [payload(former) for former in user.get_session_auth_fallback_hash()]
+    fallbacks: Any = getattr(user, "get_session_auth_fallback_hash", tuple)()
+    valid += [payload(former) for former in fallbacks]
     if auth_hash == valid[0]:
         yield from end_all(
             user_id,

@@ -32,11 +32,16 @@ Work = Generator[Step, Any, T]
 
 
 def run(work: Work[T]) -> T:
-    """Do all steps, and return what the generator returns."""
+    """Do all steps, and return what the generator returns. What a step raises, it may catch."""
     try:
         step = next(work)
         while True:
-            step = work.send(step.run())
+            try:
+                answer = step.run()
+            except Exception as error:  # noqa: BLE001 - handed on
+                step = work.throw(error)
+            else:
+                step = work.send(answer)
     except StopIteration as end:
         value: T = end.value
         return value
@@ -47,7 +52,12 @@ async def arun(work: Work[T]) -> T:
     try:
         step = next(work)
         while True:
-            step = work.send(await step.arun())
+            try:
+                answer = await step.arun()
+            except Exception as error:  # noqa: BLE001 - handed on
+                step = work.throw(error)
+            else:
+                step = work.send(answer)
     except StopIteration as end:
         value: T = end.value
         return value
@@ -68,14 +78,16 @@ class Send:
 
 
 class FindUser:
-    """A user by what the session calls them; gives None where there is none."""
+    """A user by what the session calls them; gives None where there is none.
 
-    def __init__(self, user_id: str) -> None:
+    ``fresh`` asks the database that is written to: a replica may not know a new password yet.
+    """
+
+    def __init__(self, user_id: str, *, fresh: bool = False) -> None:
         model = get_user_model()
-        database = router.db_for_write(model)  # a replica may not know the new password yet
-        self._found = model._base_manager.using(database).filter(
-            pk=model._meta.pk.to_python(user_id)
-        )
+        database = router.db_for_write(model) if fresh else router.db_for_read(model)
+        pk = model._meta.pk.to_python(user_id)
+        self._found = model._base_manager.using(database).filter(pk=pk)
 
     def run(self) -> Any:
         return self._found.first()

@@ -183,6 +183,7 @@ def test_a_session_from_which_the_user_was_removed_is_taken_out(do: Do, redis_cl
     do(session.save)
     assert listed(redis_client) == set()
     assert do(again(session).get, "n") == 1
+    assert not {b"\0d", b"\0l", b"\0s"} & set(redis_client.hgetall(record_of(session)))
 
 
 def test_a_session_that_was_emptied_is_taken_out(do: Do, redis_client) -> None:

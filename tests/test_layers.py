@@ -14,14 +14,17 @@ PACKAGE = Path(redis_sessions.__file__).parent
 LAYERS = [
     {
         "exceptions", "reasons", "signals", "tokens", "codec", "data", "devices", "record",
-        "scripts", "commands", "index",
+        "scripts", "commands", "index", "useragents",
     },
     {"connections", "executors", "listeners", "pools", "wires"},
     {
         "conf", "operations", "obsolete", "content", "expiry", "ownership", "reading", "lifecycle",
         "steps", "info", "roster", "consequences", "session", "users", "claims",
     },
-    {"apps", "checks", "live", "middleware", "testing", "urls", "views"},
+    {
+        "apps", "checks", "live", "middleware", "pages", "receivers", "templatetags", "testing", "urls",
+        "views",
+    },
 ]  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

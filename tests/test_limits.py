@@ -130,6 +130,20 @@ def test_the_session_of_who_is_refused_goes_on_without_the_login(
     assert do(again(session).get, "n") == 2
 
 
+def test_the_session_of_who_is_refused_notes_nothing_of_a_login(
+    do: Do, redis_client, limit
+) -> None:
+    limit(1, "refuse")
+    log_in(do)
+    session = SessionStore()
+    session.meta = {"REMOTE_ADDR": "192.0.2.7"}
+    do(session.update, {"basket": 1} | credentials(person()))
+    with pytest.raises(TooManySessions):
+        do(session.save)
+    fields = {name for name in redis_client.hgetall(record_of(session)) if name[:1] == b"\0"}
+    assert fields == {b"\0k", b"\0c", b"\0v", b"\0x"}
+
+
 def test_who_is_refused_can_log_in_after_a_logout(do: Do, limit) -> None:
     limit(1, "refuse")
     first = log_in(do)

@@ -145,8 +145,9 @@ def test_one_object_serves_both_halves() -> None:
     assert dict(again(session).items()) == {"a": 1, "b": 2, "c": 3}
 
 
-def test_expired_sessions_are_the_servers_matter(do, redis_client) -> None:
-    with no_commands(redis_client):
+def test_expired_sessions_are_the_servers_matter(do, stored, redis_client) -> None:
+    stored(name="Ada")
+    with nothing_stored(redis_client):
         assert do(SessionStore.clear_expired) is None
 
 

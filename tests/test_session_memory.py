@@ -49,7 +49,7 @@ def test_the_session_of_somebody_who_is_logged_in_is_a_listpack(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.usefixtures("_cache_engine")
-def test_the_session_of_somebody_who_is_logged_in_takes_no_more_than_in_the_cache_engine(
+def test_a_login_takes_no_more_than_in_the_cache_engine_but_for_when_it_was(
     stored, redis_client: redis.Redis, backend: str
 ) -> None:
     theirs = cache_engine.SessionStore()
@@ -58,4 +58,5 @@ def test_the_session_of_somebody_who_is_logged_in_takes_no_more_than_in_the_cach
     (their_key,) = redis_client.scan_iter("*django.contrib.sessions.cache*")
     ours = record_of(stored(**logged_in(backend)))
     assert redis_client.ttl(their_key) > 0
-    assert redis_client.memory_usage(ours) <= redis_client.memory_usage(their_key)
+    noted = 48  # bytes for the times of the login and of the last use
+    assert redis_client.memory_usage(ours) <= redis_client.memory_usage(their_key) + noted

@@ -9,6 +9,8 @@ from typing import Any
 import redis.asyncio
 from django.conf import settings
 
+from redis_sessions import devices
+
 SIGNATURE_SIZE = 12
 META = {
     "\0k": "digest of the secret",
@@ -17,6 +19,9 @@ META = {
     "\0v": "version: writes so far",
     "\0x": "expires, unix time",
     "\0i": "idle seconds of its own",
+    "\0s": "last seen, unix time",
+    "\0l": "logged in, unix microseconds",
+    "\0d": "device, deflated: ip, browser",
 }
 KINDS = {b"\0": "value, serialised", b"\1": "hex digits, packed"}
 SECRET_META = {"\0k", "\0p"}
@@ -62,7 +67,7 @@ def describe(field: bytes, stored: bytes) -> dict[str, Any]:
             "name": name.replace("\0", "\\0"),
             "kind": META.get(name, "meta"),
             "size": str(len(stored)),
-            "text": None if name in SECRET_META else stored.decode(),
+            "text": None if name in SECRET_META else meta_text(name, stored),
         }
     payload = stored[SIGNATURE_SIZE:]
     return {
@@ -71,6 +76,13 @@ def describe(field: bytes, stored: bytes) -> dict[str, Any]:
         "size": f"{SIGNATURE_SIZE} + {len(payload)}",
         "text": payload.lstrip(b"\0").decode() if name in SHOWN_VALUES else None,
     }
+
+
+def meta_text(name: str, stored: bytes) -> str:
+    if name != "\0d":
+        return stored.decode()
+    device = devices.unpack(stored)
+    return f"{device.ip} {device.user_agent}"
 
 
 def duration(seconds: int) -> str:

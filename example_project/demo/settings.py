@@ -47,8 +47,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "demo",  # before redis_sessions, whose page it gives its own frame
     "redis_sessions",
-    "demo",
 ]
 TEMPLATES = [
     {
@@ -62,6 +62,8 @@ TEMPLATES = [
         },
     }
 ]
+# Where the page of a user's sessions sends who is not logged in, and who signs out there.
+LOGIN_URL = LOGOUT_REDIRECT_URL = "page"
 ROOT_URLCONF = "demo.urls"
 ASGI_APPLICATION = "demo.asgi.application"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE}}

@@ -9,5 +9,5 @@ urlpatterns = [
     path("do/<str:action>/", views.act, name="act"),
     path("login/", views.log_in, name="log_in"),
     path("logout/", views.log_out, name="log_out"),
-    path("sessions/", include("redis_sessions.urls")),  # where claims are taken
+    path("sessions/", include("redis_sessions.urls")),  # where you are signed in; claims
 ]

@@ -21,9 +21,9 @@ async def login(scope: Any, user: Any, backend: str | None = None) -> None:
     """
     _browser_keys(scope)  # before the rotation
     await auth.alogin(_request(scope), user, backend)
+    await scope["session"].asave()
     if user is not scope["user"]:
         scope["user"]._wrapped = user
-    await scope["session"].asave()
 
 
 async def logout(scope: Any) -> None:

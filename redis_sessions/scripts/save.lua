@@ -10,7 +10,7 @@
 -- Returns {1, version, expiry}; {2} where it ended it; {0} where the record is gone; {-1} where the
 -- secret was rotated away.
 local key, digests, now, last = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[11])
-local stored = redis.call('HMGET', key, '\0k', '\0c', '\0v', '\0i', '\0x', '\0l')
+local stored = redis.call('HMGET', key, '\0k', '\0c', '\0v', '\0i', '\0x')
 if not stored[1] then return {0} end
 if #stored[1] ~= 16 or not string.find(digests, stored[1], 1, true) then return {-1} end
 if stored[3] == ARGV[8] then
@@ -39,7 +39,7 @@ redis.call('HSET', key, '\0k', string.sub(digests, 1, 16), '\0x', expiry)
 if ARGV[10] == '1' then
   local time = redis.call('TIME')
   redis.call('HSET', key, '\0l', string.format('%d%06d', time[1], time[2]), '\0s', now)
-elseif stored[6] then
+elseif redis.call('HEXISTS', key, '\0l') == 1 then
   redis.call('HSET', key, '\0s', now)
 end
 if idle == '' then redis.call('HDEL', key, '\0i') else redis.call('HSET', key, '\0i', idle) end

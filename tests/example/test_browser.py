@@ -1,81 +1,16 @@
 """The demo in headless Chromium: what one side changes, the other shows."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.example.demo import BOUND, TIMES, Site
+from tests.example.chromium import Page
+from tests.example.demo import TIMES, Site
 from tests.servers import Server, free_port
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-CHROMEDRIVER = shutil.which("chromedriver")
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    if CHROMIUM is None or CHROMEDRIVER is None:
-        pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for switch in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
-                   "disable-background-networking", "disable-component-update", "disable-sync",
-                   f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):  # fmt: skip
-        options.add_argument(f"--{switch}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(CHROMEDRIVER))
-    yield driver
-    driver.quit()
-
-
-class Page:
-    """The page in a browser."""
-
-    def __init__(self, driver: webdriver.Chrome, url: str) -> None:
-        self.driver = driver
-        self.url = url
-        self.open()
-
-    def open(self) -> None:
-        self.driver.get(self.url)
-        self.see("live-status", "connected")
-
-    def see(self, element: str, text: str) -> None:
-        """Wait until an element shows ``text`` and nothing else but white space."""
-        ignored = [NoSuchElementException, StaleElementReferenceException]
-        waiting = WebDriverWait(self.driver, BOUND, 0.05, ignored)
-        waiting.until(lambda _: self.text(element) == text, f"{element} never showed {text!r}")
-
-    def text(self, element: str) -> str:
-        return " ".join(self.driver.find_element(By.ID, element).text.split())
-
-    def submit(self, selector: str, **values: str) -> None:
-        form = self.driver.find_element(By.CSS_SELECTOR, selector)
-        for name, value in values.items():
-            field = form.find_element(By.NAME, name)
-            field.clear()
-            field.send_keys(value)
-        form.find_element(By.CSS_SELECTOR, "button").click()
-
-    def by_http(self, action: str, **values: str) -> None:
-        self.submit(f"form[action='/{action}/']", **values)
-
-    def live(self, action: str, **values: str) -> None:
-        self.submit(f"form[data-do='{action}']", **values)
-
-
-@pytest.fixture
-def page(chromium: webdriver.Chrome, site: Site) -> Iterator[Page]:
-    """The page as a new visitor sees it. The browser may have nothing to complain about."""
-    chromium.delete_all_cookies()
-    yield Page(chromium, site.url)
-    assert chromium.get_log("browser") == []
 
 
 def test_in_a_browser_a_name_goes_from_http_to_the_socket_and_back(page: Page) -> None:

@@ -87,6 +87,7 @@ async def withdraw_backend(user: Any, settings: Any) -> None:
 async def test_a_login_that_no_longer_counts_is_anonymous_and_stays_as_it_is(
     logged_in: Visitor, ada: Any, settings: Any, redis_client: redis.Redis, change: Callable
 ) -> None:
+    settings.REDIS_SESSIONS = {"END_WITH_USER": False}
     await change(ada, settings)
     before = contents(redis_client)
     assert await user_of(logged_in) == ANONYMOUS

@@ -38,9 +38,9 @@ async def test_200_sockets_listen_over_one_connection_that_is_gone_with_the_last
     await asyncio.gather(*(socket.__aenter__() for socket in sockets))
     assert len(listeners(redis_client)) == 1
     assert dict(redis_client.pubsub_numsub(known.record)) == {known.record.encode(): 1}
-    assert len(redis_client.pubsub_channels("session:*")) == len(visitors)
+    assert len(redis_client.pubsub_channels("session:*}")) == len(visitors)
     await asyncio.gather(*(socket.leave() for socket in sockets[10:]))
-    await until(lambda: len(redis_client.pubsub_channels("session:*")) == 1)
+    await until(lambda: len(redis_client.pubsub_channels("session:*}")) == 1)
     await asyncio.gather(*(socket.leave() for socket in sockets[:10]))
     await until(lambda: not listeners(redis_client))
     assert asyncio.get_running_loop() not in _hubs
@@ -57,7 +57,7 @@ async def test_a_session_that_begins_over_a_socket_is_listened_to(
 ) -> None:
     async with visitor.socket(watching(Told)) as socket:
         assert await socket.ask("set_and_answer", name="Ada") == "done"
-        [channel] = await until(lambda: redis_client.pubsub_channels("session:*"))
+        [channel] = await until(lambda: redis_client.pubsub_channels("session:*}"))
         redis_client.delete(channel)
         redis_client.publish(channel, "revoked elsewhere")
         assert (await socket.receive_output())["code"] == CloseCode.REVOKED

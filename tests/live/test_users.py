@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model, user_logged_in, user_logged_out
 from django.contrib.auth.backends import ModelBackend
 
+from redis_sessions.exceptions import TooManySessions
 from redis_sessions.live import CloseCode, login, logout
 from redis_sessions.session import SessionStore
 from tests.doors import BACKEND, Door, DoorInAThread, Guest, closed
@@ -170,7 +171,8 @@ async def test_a_login_of_another_user_begins_a_session_with_nothing_of_the_firs
         await guest.post(await socket.ask("claim"))
     assert await guest.user() == "eve"
     assert guest.key[:14] != former[:14]
-    assert [key.decode() for key in redis_client.scan_iter()] == [f"session:{{{guest.key[:14]}}}"]
+    records = [key.decode() for key in redis_client.scan_iter("session:{*")]
+    assert records == [f"session:{{{guest.key[:14]}}}"]
 
 
 async def test_a_login_is_stored_when_it_returns() -> None:
@@ -182,6 +184,24 @@ async def test_a_login_is_stored_when_it_returns() -> None:
 
     async with Guest().door(Careful) as socket:
         assert await socket.ask("login_and_read") == BACKEND
+
+
+async def test_a_refused_login_leaves_session_and_user_as_they_were(settings: Any) -> None:
+    class Careful(Door):
+        async def try_to_log_in(self) -> str:
+            try:
+                return await self.login("ada")
+            except TooManySessions:
+                return "refused"
+
+    settings.REDIS_SESSIONS = {"MAX_SESSIONS_PER_USER": 1, "OVER_LIMIT": "refuse"}
+    first, second = await Guest().begin(), await Guest().begin()
+    async with first.door(Careful) as socket, second.door(Careful) as other:
+        assert await socket.ask("try_to_log_in") == "ada"
+        assert await other.ask("try_to_log_in") == "refused"
+        assert await other.ask("who") == "AnonymousUser"
+        await second.post(await other.ask("claim"))
+    assert await second.user() == "AnonymousUser"
 
 
 async def test_a_second_login_of_the_same_user_keeps_the_key(door: Any) -> None:
