@@ -8,6 +8,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ SIGNATURE_SIZE = 12
 SERIALIZED = b"\x00"
 HEX = b"\x01"
 _FIRST_PLAIN = 0x20
+_SPACE = bytes([_FIRST_PLAIN])
 # Shorter hexadecimal text stays readable in redis-cli; a digest is worth halving.
 _HEX_PATTERN = re.compile(r"(?:[0-9a-f]{2}){16,}", re.ASCII)
 
@@ -46,6 +48,11 @@ def _encode_text(text: str) -> bytes | None:
     return None if payload and payload[0] < _FIRST_PLAIN else payload
 
 
+def is_text(payload: bytes) -> bool:
+    """Tell whether a payload stands for a ``str``, and not the empty one."""
+    return payload[:1] == HEX or payload[:1] >= _SPACE
+
+
 def decode(payload: bytes, serializer: Serializer) -> Any:
     """Return the value that ``payload`` stands for; raises what the serializer raises."""
     if not payload or payload[0] >= _FIRST_PLAIN:
@@ -60,8 +67,16 @@ def decode(payload: bytes, serializer: Serializer) -> Any:
 
 def sign(session_id: str, name: bytes, payload: bytes, key: bytes) -> bytes:
     """Return the signature of one value: bound to its session and its field, lengths included."""
-    message = b"%b%b%b%b" % (session_id.encode(), len(name).to_bytes(4), name, payload)
-    return blake2b(message, digest_size=SIGNATURE_SIZE, key=key).digest()
+    state = _keyed(key).copy()
+    state.update(b"%b%b%b%b" % (session_id.encode(), len(name).to_bytes(4), name, payload))
+    signature: bytes = state.digest()
+    return signature
+
+
+@lru_cache(maxsize=16)
+def _keyed(key: bytes) -> Any:
+    """Return the state after the key, to be copied: to take the key in costs more than a value."""
+    return blake2b(digest_size=SIGNATURE_SIZE, key=key)
 
 
 def seal(session_id: str, name: bytes, payload: bytes, key: bytes) -> bytes:

@@ -45,12 +45,12 @@ class Config:
     RECORD_LAST_LOGIN: str = "database"
     END_WITH_USER: bool = True
 
-    @property
+    @cached_property
     def alias(self) -> str:
         """The entry of ``CACHES`` whose connection is used."""
         return self.ALIAS or ("sessions" if "sessions" in settings.CACHES else "default")
 
-    @property
+    @cached_property
     def rolling(self) -> bool:
         """Whether reading a session renews its expiry."""
         return self.ROLLING or settings.SESSION_SAVE_EVERY_REQUEST
@@ -91,6 +91,11 @@ class Config:
         return _derived(b"claim")
 
 
+_OF_CONFIG = {
+    SETTING, "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "SESSION_SAVE_EVERY_REQUEST"
+}  # fmt: skip
+
+
 def _derived(purpose: bytes) -> tuple[bytes, ...]:
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return tuple(derive_key(force_bytes(secret), purpose) for secret in secrets)
@@ -109,7 +114,7 @@ def config() -> Config:
 
 
 def _forget(*, setting: str, **_: Any) -> None:
-    if setting in {SETTING, "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES"}:
+    if setting in _OF_CONFIG:
         config.cache_clear()
 
 

@@ -1,7 +1,7 @@
 """Connections to the server, made from a django-redis entry of ``CACHES``. No names of commands.
 
-One pool a process for sync code, made anew after a fork, and one for each event loop, which is
-closed with its loop.
+One pool a process for sync code, made anew after a fork, and one shared connection for each event
+loop, which is closed with its loop.
 """
 
 import asyncio
@@ -19,7 +19,8 @@ from django.utils.module_loading import import_string
 from django_redis.cache import RedisCache
 from django_redis.pool import get_connection_factory
 
-from .pools import AsyncPool, SyncPool
+from .pools import SyncPool
+from .wires import SharedConnection
 
 # What sessions need where the site says nothing. redis-py's own: 5 s, no health check, RESP 3.
 DEFAULTS = {
@@ -45,13 +46,13 @@ NOT_OURS = {
 
 
 class _Pools:
-    """The pools of this process. ``generation`` parts those made before CACHES was changed."""
+    """What this process has. ``generation`` parts what was made before CACHES was changed."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.generation = 0
         self.sync: dict[str, SyncPool] = {}
-        self.loops: dict[asyncio.AbstractEventLoop, dict[tuple[int, str], AsyncPool]] = {}
+        self.loops: dict[asyncio.AbstractEventLoop, dict[tuple[int, str], SharedConnection]] = {}
         self.guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
 
 
@@ -70,15 +71,15 @@ def pool(alias: str) -> SyncPool:
     return found
 
 
-async def apool(alias: str) -> AsyncPool:
-    """Return the pool for the running event loop. Raises ImproperlyConfigured."""
+async def shared(alias: str) -> SharedConnection:
+    """Return the connection of the running event loop. Raises ImproperlyConfigured."""
     loop = asyncio.get_running_loop()
     if loop not in _pools.loops:
         await _watch(loop)
     key = (_pools.generation, alias)
     found = _pools.loops[loop].get(key)
     if found is None:
-        found = AsyncPool(**parameters(alias, redis.asyncio.connection.parse_url))
+        found = SharedConnection(**parameters(alias, redis.asyncio.connection.parse_url))
         _pools.loops[loop][key] = found
     return found
 

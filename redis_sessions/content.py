@@ -20,11 +20,15 @@ class SessionContent(SessionBase):
     on_use: Callable[[], None] | None = None  # called whenever a value is read, set or removed
 
     _modified = False
+    _split: tuple[str | None, SessionKey | None] = (None, None)  # what key was made of, and key
 
     @property
     def key(self) -> SessionKey | None:
         """The session key in its parts; None where there is none, or none that is well-formed."""
-        return tokens.split_key(self.session_key)
+        text = self.session_key
+        if text is not self._split[0]:
+            self._split = text, tokens.split_key(text)
+        return self._split[1]
 
     @property
     def id(self) -> str | None:

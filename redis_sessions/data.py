@@ -1,7 +1,7 @@
 """A session's data: a mapping that decodes a value at its first use and knows its delta. No I/O."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Container, Iterator, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 from . import codec
@@ -113,6 +113,15 @@ class SessionData(MutableMapping[Any, Any]):
     def hides(self) -> bool:
         """Whether the record holds values that cannot be decoded, and read as absent."""
         return bool(self._undecodable)
+
+    def holds_text(self, *, besides: Container[str]) -> bool:
+        """Tell whether there is a text, other than the empty one. Decodes nothing."""
+        for key, value in list(self._values.items()):
+            if key not in besides:
+                known = codec.is_text(self._payloads[key]) if value is _PENDING else value
+                if known is True or (known and type(known) is str):
+                    return True
+        return False
 
     def stores(self, key: str) -> bool:
         """Tell whether the record holds this key, as far as is known here."""

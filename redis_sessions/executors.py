@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import hiredis
-import redis.asyncio.connection
-import redis.connection
 from django.utils.asyncio import async_unsafe
 from redis import exceptions as errors
 
 from . import connections
 from .commands import Command
 from .exceptions import SessionStoreUnavailable
-from .pools import AsyncPool, SyncPool
+from .pools import SyncPool, SyncWire
+from .wires import SharedConnection
 
 Words = tuple[Any, ...]
 
@@ -84,7 +83,7 @@ async def arun(alias: str, *commands: Command[Any]) -> list[Any]:
     retries = _Retries(alias)
     while True:
         try:
-            return _meanings(commands, await _asend(await connections.apool(alias), commands))
+            return _meanings(commands, await _asend(await connections.shared(alias), commands))
         except errors.RedisError as error:
             pause = retries.pause_after(error)
         await asyncio.sleep(pause)
@@ -96,7 +95,7 @@ def _refuse() -> None:
 
 
 def _send(pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
-    connection = pool.get_connection()
+    connection = pool.take()
     try:
         replies = _exchange(connection, [_words(command) for command in commands])
         unknown = _unknown_scripts(commands, replies)
@@ -113,51 +112,31 @@ def _send(pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
         pool.release(connection)
 
 
-async def _asend(pool: AsyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
-    connection = await pool.get_connection()
+async def _asend(shared: SharedConnection, commands: Sequence[Command[Any]]) -> list[Any]:
+    replies = await _aexchange(shared, [_words(command) for command in commands])
+    unknown = _unknown_scripts(commands, replies)
+    if unknown:
+        again = await _aexchange(shared, list(unknown.values()))
+        replies = _merged(replies, unknown, again)
+    return replies
+
+
+def _exchange(wire: SyncWire, batch: list[Words]) -> list[Any]:
+    return _usable(wire.exchange(_packed(batch), len(batch)))
+
+
+async def _aexchange(shared: SharedConnection, batch: list[Words]) -> list[Any]:
+    replies = await shared.exchange(_packed(batch), len(batch))
     try:
-        replies = await _aexchange(connection, [_words(command) for command in commands])
-        unknown = _unknown_scripts(commands, replies)
-        if unknown:
-            again = await _aexchange(connection, list(unknown.values()))
-            replies = _merged(replies, unknown, again)
-        return replies
-    except BaseException as error:
-        await connection.disconnect(nowait=True)
-        if isinstance(error, _LOST):
-            await pool.disconnect()  # see _send()
+        return _usable(replies)
+    except errors.RedisError:
+        shared.retire()
         raise
-    finally:
-        pool.release(connection)
 
 
-def _exchange(connection: redis.connection.AbstractConnection, batch: list[Words]) -> list[Any]:
-    connection.send_packed_command(_packed(batch))
-    replies: list[Any] = []
-    for _ in batch:
-        try:
-            replies.append(connection.read_response())
-        except errors.ResponseError as error:
-            replies.append(error)
-    return _usable(replies)
-
-
-async def _aexchange(
-    connection: redis.asyncio.connection.AbstractConnection, batch: list[Words]
-) -> list[Any]:
-    await connection.send_packed_command(_packed(batch))
-    replies: list[Any] = []
-    for _ in batch:
-        try:
-            replies.append(await connection.read_response())
-        except errors.ResponseError as error:
-            replies.append(error)
-    return _usable(replies)
-
-
-def _packed(batch: list[Words]) -> list[bytes]:
+def _packed(batch: list[Words]) -> bytes:
     """Return the bytes of commands that leave together."""
-    return [b"".join([hiredis.pack_command(words) for words in batch])]
+    return b"".join([hiredis.pack_command(words) for words in batch])
 
 
 def _usable(replies: list[Any]) -> list[Any]:

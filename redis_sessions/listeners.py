@@ -96,7 +96,7 @@ class Listener:
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311
 
     async def _connect(self, *, resumed: bool) -> None:
-        connection = (await connections.apool(self._alias)).make_connection()
+        connection = (await connections.shared(self._alias)).make_connection()
         sending = None
         try:
             await connection.connect()

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sized
 from typing import Any
 
+from .data import SessionData
+
 _NOT_DATA = {"_session_expiry"}
 
 
@@ -12,6 +14,8 @@ def is_obsolete(data: Mapping[str, Any]) -> bool:
     ``_session_expiry``, None and empty containers are not data. Everything else is, also False, 0
     and the empty string.
     """
+    if isinstance(data, SessionData) and data.holds_text(besides=_NOT_DATA):
+        return False  # without a look at the rest
     return all(key in _NOT_DATA or _is_nothing(value) for key, value in data.items())
 
 

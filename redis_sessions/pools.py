@@ -1,24 +1,83 @@
-"""Pools of connections, for threads and for the tasks of an event loop.
+"""A pool of connections for threads.
 
-redis-py's own ask the socket at each turn whether it is alive, which costs as much as a command;
-its pool for tasks may lose a connection whose user is cancelled while giving it back. Here a
-connection that died is met when it is used, and the retry that follows finds no other; to give one
-back waits for nothing.
+redis-py connects: TLS, credentials, database. From there on commands leave in one write, and what
+comes is read until the replies are whole. Its own pool asks the socket at each turn whether it is
+alive, which costs as much as a command. Here a connection that died is met when it is used, and the
+retry that follows finds no other.
 """
 
-import asyncio
 import contextlib
 import threading
 import time
-from collections import deque
 from typing import Any
 
+import hiredis
 import redis
-import redis.asyncio
-from redis.asyncio.connection import AbstractConnection as AsyncConnection
+from redis import exceptions as errors
 from redis.connection import AbstractConnection
 
 _NONE_FREE = "No connection available."
+_LOST = "The server closed the connection."
+_LATE = "Timeout: the server did not answer in time."
+_READ_SIZE = 65536
+_PING = hiredis.pack_command(("PING",))
+
+
+class SyncWire:
+    """A connection of redis-py's, for one thread at a time. It connects at its first use."""
+
+    def __init__(self, connection: AbstractConnection, **kwargs: Any) -> None:
+        self._connection = connection
+        self._timeout: float | None = kwargs.get("socket_timeout")
+        self._idle: float = kwargs.get("health_check_interval") or 0
+        self._socket: Any = None
+        self._reader: Any = None
+        self._used = 0.0
+
+    def exchange(self, packed: bytes, number: int) -> list[Any]:
+        """Send ``number`` commands and return the replies; those that are errors, as exceptions.
+
+        Raises redis.ConnectionError, redis.TimeoutError; then disconnect() it.
+        """
+        if self._socket is None:
+            self.connect()
+        elif self._idle and time.monotonic() - self._used > self._idle:
+            self._talk(_PING, 1)
+        return self._talk(packed, number)
+
+    def connect(self) -> None:
+        """Connect, and take over from redis-py. Raises its errors."""
+        self._connection.connect_check_health(check_health=False)
+        self._socket = self._connection._sock
+        parse_error = self._connection._parser.parse_error
+        self._reader = hiredis.Reader(protocolError=errors.InvalidResponse, replyError=parse_error)
+
+    def disconnect(self) -> None:
+        """Close the connection; it connects again at its next use."""
+        self._socket = self._reader = None
+        self._connection.disconnect()
+
+    def _talk(self, packed: bytes, number: int) -> list[Any]:
+        self._used = time.monotonic()
+        try:
+            self._socket.sendall(packed)
+            return [self._reply() for _ in range(number)]
+        except TimeoutError as error:
+            raise errors.TimeoutError(_LATE) from error
+        except OSError as error:
+            raise errors.ConnectionError(f"Error while talking to the server: {error}") from error
+
+    def _reply(self) -> Any:
+        reply = self._reader.gets()
+        while reply is False:
+            if self._timeout is not None and time.monotonic() - self._used > self._timeout:
+                raise errors.TimeoutError(_LATE)  # it comes, but too slowly
+            data = self._socket.recv(_READ_SIZE)
+            if not data:
+                raise errors.ConnectionError(_LOST)
+            self._reader.feed(data)
+            reply = self._reader.gets()
+        return reply
 
 
 class SyncPool:
@@ -29,7 +88,7 @@ class SyncPool:
 
     def __init__(self, **parameters: Any) -> None:
         self._model = redis.BlockingConnectionPool(**parameters)  # it knows how to make connections
-        self._free: list[AbstractConnection] = []  # append() and pop() need no lock
+        self._free: list[SyncWire] = []  # append() and pop() need no lock
         self._made = 0
         self._waiting = 0
         self._changed = threading.Condition()
@@ -39,14 +98,14 @@ class SyncPool:
         """What a connection is made with."""
         return dict(self._model.connection_kwargs)
 
-    def get_connection(self) -> AbstractConnection:
+    def take(self) -> SyncWire:
         """Return a connection, which may have died since. Raises redis.ConnectionError."""
         try:
             return self._free.pop()
         except IndexError:
             return self._wait()
 
-    def release(self, connection: AbstractConnection) -> None:
+    def release(self, connection: SyncWire) -> None:
         """Give a connection back."""
         self._free.append(connection)
         if self._waiting:
@@ -63,7 +122,7 @@ class SyncPool:
         for connection in closed:
             self.release(connection)
 
-    def _wait(self) -> AbstractConnection:
+    def _wait(self) -> SyncWire:
         deadline = time.monotonic() + self._model.timeout
         with self._changed:
             self._waiting += 1
@@ -79,77 +138,8 @@ class SyncPool:
             finally:
                 self._waiting -= 1
 
-    def _make(self) -> AbstractConnection:
-        connection: AbstractConnection = self._model.connection_class(
-            **self._model.connection_kwargs
-        )
+    def _make(self) -> SyncWire:
+        kwargs = self._model.connection_kwargs
+        connection = self._model.connection_class(**kwargs)
         self._made += 1
-        return connection
-
-
-class AsyncPool:
-    """The same for the tasks of one event loop."""
-
-    def __init__(self, **parameters: Any) -> None:
-        self._model = redis.asyncio.BlockingConnectionPool(**parameters)
-        self._free: list[AsyncConnection] = []
-        self._all: list[AsyncConnection] = []
-        self._waiters: deque[asyncio.Future[AsyncConnection]] = deque()
-
-    @property
-    def connection_kwargs(self) -> dict[str, Any]:
-        """What a connection is made with."""
-        return dict(self._model.connection_kwargs)
-
-    async def get_connection(self) -> AsyncConnection:
-        """Return a connection, which may have died since. Raises redis.ConnectionError."""
-        if self._free:
-            return self._free.pop()
-        if len(self._all) < self._model.max_connections:
-            self._all.append(self.make_connection())
-            return self._all[-1]
-        return await self._wait()
-
-    def make_connection(self) -> AsyncConnection:
-        """Return a connection that is not the pool's."""
-        connection: AsyncConnection = self._model.make_connection()
-        return connection
-
-    def release(self, connection: AsyncConnection) -> None:
-        """Give a connection back, to who waits for one."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(connection)
-                return
-        self._free.append(connection)
-
-    async def disconnect(self) -> None:
-        """Close the connections that are free; they connect again at their next use."""
-        closed = []
-        try:
-            while self._free:  # another task may take one meanwhile
-                closed.append(self._free.pop())
-                await closed[-1].disconnect(nowait=True)
-        finally:
-            for connection in closed:
-                self.release(connection)
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        for connection in self._all:
-            await connection.disconnect()
-
-    async def _wait(self) -> AsyncConnection:
-        waiter: asyncio.Future[AsyncConnection] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            async with asyncio.timeout(self._model.timeout):
-                return await waiter
-        except BaseException as error:
-            if waiter.done() and not waiter.cancelled():
-                self.release(waiter.result())  # it came in the moment of the cancellation
-            waiter.cancel()
-            if isinstance(error, TimeoutError):
-                raise redis.ConnectionError(_NONE_FREE) from None
-            raise
+        return SyncWire(connection, **kwargs)

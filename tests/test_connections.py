@@ -192,7 +192,7 @@ def test_timeouts_to_connect_come_from_the_entry(settings, server: Server) -> No
     assert connections.pool("sessions").connection_kwargs["socket_connect_timeout"] == 4
 
     async def seen_by_a_loop() -> float:
-        return (await connections.apool("sessions")).connection_kwargs["socket_connect_timeout"]
+        return (await connections.shared("sessions")).connection_kwargs["socket_connect_timeout"]
 
     assert asyncio.run(seen_by_a_loop()) == 4
 

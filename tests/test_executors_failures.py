@@ -193,20 +193,8 @@ def test_threads_wait_for_a_free_connection_no_longer_than_the_pool_says(
 ) -> None:
     settings.CACHES = caches(server.url, CONNECTION_POOL_KWARGS=ONE)
     pool = connections.pool("sessions")
-    taken = pool.get_connection()
+    taken = pool.take()
     with unavailable("No connection available"):
         SessionStore().save()
     pool.release(taken)
     SessionStore().save()
-
-
-async def test_tasks_wait_for_a_free_connection_no_longer_than_the_pool_says(
-    server: Server, settings
-) -> None:
-    settings.CACHES = caches(server.url, CONNECTION_POOL_KWARGS=ONE)
-    pool = await connections.apool("sessions")
-    taken = await pool.get_connection()
-    with unavailable("No connection available"):
-        await SessionStore().asave()
-    pool.release(taken)
-    await SessionStore().asave()

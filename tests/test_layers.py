@@ -17,7 +17,7 @@ LAYERS = [
         "scripts", "commands", "index", "useragents",
         "inspection", "tally",
     },
-    {"connections", "executors", "listeners", "pools"},
+    {"connections", "executors", "listeners", "pools", "wires"},
     {
         "conf", "operations", "obsolete", "content", "expiry", "ownership", "reading", "lifecycle",
         "steps", "info", "roster", "consequences", "session", "users", "claims", "looking",

@@ -1,16 +1,13 @@
-"""The pools of connections: what threads and tasks may do to one another, and what they may not."""
+"""The pool of connections: what threads may do to one another, and what they may not."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-import redis.asyncio.connection
 import redis.connection
 
-from redis_sessions import connections
 from redis_sessions.exceptions import SessionStoreUnavailable
-from redis_sessions.pools import AsyncPool, SyncPool
+from redis_sessions.pools import SyncPool
 from redis_sessions.session import SessionStore
 from tests.caches import caches
 from tests.conftest import Do
@@ -29,80 +26,28 @@ class Watched(redis.connection.Connection):
         super().disconnect(*args, **kwargs)
 
 
-class AsyncWatched(redis.asyncio.connection.Connection):
-    """See Watched."""
-
-    on_close: Callable[[Any], Any]
-
-    async def disconnect(self, *args: Any, **kwargs: Any) -> None:
-        await self.on_close(self)
-        await super().disconnect(*args, **kwargs)
-
-
 def test_a_thread_that_closes_free_connections_leaves_alone_what_another_takes_meanwhile(
     server: Server,
 ) -> None:
     pool = SyncPool(connection_class=Watched, max_connections=2, timeout=1, port=server.port)
-    both = [pool.get_connection(), pool.get_connection()]
+    both = [pool.take(), pool.take()]
     closed, taken = [], []
 
     def another_thread_takes_one(connection: Watched) -> None:
         closed.append(connection)
         if not taken:
-            taken.append(pool.get_connection())
+            taken.append(pool.take())
 
-    for connection in both:
-        connection.connect()
-        connection.on_close = another_thread_takes_one
-        pool.release(connection)
+    for wire in both:
+        wire.connect()
+        wire._connection.on_close = another_thread_takes_one
+        pool.release(wire)
     pool.disconnect()
-    assert taken[0].is_connected
-    assert closed == [connection for connection in both if connection is not taken[0]]
-    assert pool.get_connection() is closed[0]
-    for connection in both:
-        connection.disconnect()
-
-
-async def test_a_task_that_closes_free_connections_leaves_alone_what_another_takes_meanwhile(
-    server: Server,
-) -> None:
-    pool = AsyncPool(connection_class=AsyncWatched, max_connections=2, timeout=1, port=server.port)
-    both = [await pool.get_connection(), await pool.get_connection()]
-    closed, taken = [], []
-
-    async def another_task_takes_one(connection: AsyncWatched) -> None:
-        closed.append(connection)
-        if not taken:
-            taken.append(await pool.get_connection())
-
-    for connection in both:
-        await connection.connect()
-        connection.on_close = another_task_takes_one
-        pool.release(connection)
-    await pool.disconnect()
-    assert taken[0].is_connected
-    assert closed == [connection for connection in both if connection is not taken[0]]
-    assert await pool.get_connection() is closed[0]
-    await pool.aclose()
-
-
-@pytest.mark.parametrize("ticks", range(5))
-async def test_a_wait_for_a_connection_that_is_cancelled_passes_its_turn_on(
-    server: Server, settings: Any, ticks: int
-) -> None:
-    options = {"max_connections": 1, "timeout": 2}
-    settings.CACHES = caches(server.url, CONNECTION_POOL_KWARGS=options)
-    pool = await connections.apool("sessions")
-    taken = await pool.get_connection()
-    waiting = [asyncio.ensure_future(SessionStore(UNKNOWN).aget("name")) for _ in range(2)]
-    for _ in range(20):
-        await asyncio.sleep(0)
-    pool.release(taken)
-    for _ in range(ticks):
-        await asyncio.sleep(0)
-    waiting[0].cancel()
-    assert await waiting[1] is None
-    assert await SessionStore(UNKNOWN).aget("name") is None
+    assert taken[0]._connection.is_connected
+    assert closed == [wire._connection for wire in both if wire is not taken[0]]
+    assert pool.take()._connection is closed[0]
+    for wire in both:
+        wire.disconnect()
 
 
 def test_connections_that_cannot_be_made_take_up_no_place(do: Do, settings: Any) -> None:

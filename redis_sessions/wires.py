@@ -1,0 +1,240 @@
+"""One connection for all tasks of an event loop. Redis answers in order: each reply finds its task.
+
+redis-py connects: TLS, credentials, database. What it has opened is taken over from there: commands
+of one turn of the loop leave in one write, and each reply goes to who has sent its command, or is
+dropped where that task was cancelled. No names of commands.
+"""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import hiredis
+import redis.asyncio
+from redis import exceptions as errors
+from redis.asyncio.connection import AbstractConnection
+
+_LOST = "The server closed the connection."
+_LATE = "Timeout: the server did not answer in time."
+
+
+class _Call:
+    """Commands that a task has sent together, and the replies that have come."""
+
+    __slots__ = ("deadline", "future", "number", "replies")
+
+    def __init__(self, future: asyncio.Future[list[Any]], number: int, deadline: float) -> None:
+        self.future = future
+        self.number = number
+        self.deadline = deadline
+        self.replies: list[Any] = []
+
+
+class Wire(asyncio.Protocol):
+    """A connection that redis-py has opened, and the calls that wait for replies on it.
+
+    ``timeout`` is how many seconds the server has for each reply; None: as many as it likes. When
+    one is late, or the connection is lost, every call that waits gets the error, and no more can
+    be made.
+    """
+
+    def __init__(self, connection: AbstractConnection, timeout: float | None) -> None:
+        self.error: errors.RedisError | None = None  # why it is of no use any more
+        self._connection = connection  # keeps what belongs to it alive
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._calls: deque[_Call] = deque()
+        self._outbox: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._closed = asyncio.Event()
+        self._is_retired = False
+        parse_error = connection._parser.parse_error
+        self._reader = hiredis.Reader(protocolError=errors.InvalidResponse, replyError=parse_error)
+        writer: Any = connection._writer
+        self._transport: asyncio.Transport = writer.transport
+        self._transport.set_protocol(self)
+
+    async def exchange(self, packed: bytes, number: int) -> list[Any]:
+        """Send ``number`` commands and return the replies; those that are errors, as exceptions.
+
+        Raises redis.ConnectionError, redis.TimeoutError.
+        """
+        if not self._flows.is_set():
+            await self._flow()
+        if self.error is not None:
+            raise _copy(self.error)
+        future: asyncio.Future[list[Any]] = self._loop.create_future()
+        now = self._loop.time()
+        self._calls.append(_Call(future, number, now + (self._timeout or 0)))
+        if not self._outbox:
+            self._loop.call_soon(self._flush)
+        self._outbox.append(packed)
+        if self._timer is None and self._timeout is not None:
+            self._timer = self._loop.call_later(self._timeout, self._look_at_the_clock)
+        return await future
+
+    def retire(self) -> None:
+        """Close once the calls that wait have their replies."""
+        self._is_retired = True
+        if not self._calls:
+            self._transport.close()
+
+    async def aclose(self) -> None:
+        """Close at once."""
+        self._lose(errors.ConnectionError("The connection was closed."))
+        await self._closed.wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what the server sends."""
+        try:
+            self._reader.feed(data)
+            self._deal()
+        except errors.RedisError as error:  # what is no reply at all
+            self._lose(error)
+
+    def pause_writing(self) -> None:
+        """Let nobody send for a while: the server does not read."""
+        self._flows.clear()
+
+    def resume_writing(self) -> None:
+        """Let them send again."""
+        self._flows.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell everybody who waits."""
+        self._lose(errors.ConnectionError(_LOST if exc is None else str(exc)))
+        self._connection._reader = self._connection._writer = None
+        self._closed.set()
+
+    def _deal(self) -> None:
+        gets, calls = self._reader.gets, self._calls
+        while calls:
+            call = calls[0]
+            while len(call.replies) < call.number:
+                reply = gets()
+                if reply is False:
+                    return
+                call.replies.append(reply)
+            calls.popleft()
+            if not call.future.done():
+                call.future.set_result(call.replies)
+        if self._is_retired:
+            self._transport.close()
+
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        if self.error is None:
+            self._transport.write(b"".join(outbox))
+
+    async def _flow(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._flows.wait()
+        except TimeoutError:
+            raise errors.TimeoutError(_LATE) from None
+
+    def _look_at_the_clock(self) -> None:
+        """Give up where the oldest call is late; else look again when it would be."""
+        self._timer = None
+        if not self._calls or self._timeout is None:
+            return
+        left = self._calls[0].deadline - self._loop.time()
+        if left <= 0:
+            self._lose(errors.TimeoutError(_LATE))
+        else:
+            self._timer = self._loop.call_later(left, self._look_at_the_clock)
+
+    def _lose(self, error: errors.RedisError) -> None:
+        if self.error is not None:
+            return
+        self.error = error
+        if self._timer is not None:
+            self._timer.cancel()
+        self._flows.set()
+        self._transport.abort()
+        calls, self._calls = self._calls, deque()
+        for call in calls:
+            if not call.future.done():
+                call.future.set_exception(_copy(error))
+
+
+def _copy(error: errors.RedisError) -> errors.RedisError:
+    """Return an exception of its own for each who gets it: a traceback belongs to one."""
+    return type(error)(*error.args)
+
+
+class SharedConnection:
+    """A connection of redis-py's for all tasks of the running loop, opened anew where it was lost.
+
+    ``parameters`` are those of redis-py's BlockingConnectionPool.
+    """
+
+    def __init__(self, **parameters: Any) -> None:
+        self._model = redis.asyncio.BlockingConnectionPool(**parameters)  # knows how to make one
+        self._wire: Wire | None = None
+        self._connecting: asyncio.Task[Wire] | None = None
+
+    @property
+    def connection_kwargs(self) -> dict[str, Any]:
+        """What a connection is made with."""
+        return dict(self._model.connection_kwargs)
+
+    def make_connection(self) -> AbstractConnection:
+        """Return a connection that is not shared."""
+        connection: AbstractConnection = self._model.make_connection()
+        return connection
+
+    async def exchange(self, packed: bytes, number: int) -> list[Any]:
+        """Send ``number`` commands and return the replies; those that are errors, as exceptions.
+
+        Raises redis.ConnectionError, redis.TimeoutError.
+        """
+        wire = self._wire
+        if wire is None or wire.error is not None:
+            wire = await self._connected()
+        return await wire.exchange(packed, number)
+
+    def retire(self) -> None:
+        """Have the next call connect anew; who waits for a reply still gets it."""
+        if self._wire is not None:
+            self._wire.retire()
+            self._wire = None
+
+    async def aclose(self) -> None:
+        """Close the connection; the next call connects anew."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.wait([self._connecting])
+        if self._wire is not None:
+            await self._wire.aclose()
+            self._wire = None
+
+    async def _connected(self) -> Wire:
+        """Wait until there is a connection: one attempt for all who need it."""
+        if self._connecting is None:
+            self._connecting = asyncio.ensure_future(self._connect())
+            self._connecting.add_done_callback(self._settled)
+        return await asyncio.shield(self._connecting)
+
+    def _settled(self, task: asyncio.Task[Wire]) -> None:
+        self._connecting = None
+        if not task.cancelled():
+            task.exception()  # nobody may be there any more to hear of it
+
+    async def _connect(self) -> Wire:
+        connection, kwargs = self.make_connection(), self._model.connection_kwargs
+        timeout, to_connect = kwargs.get("socket_timeout"), kwargs.get("socket_connect_timeout")
+        bound = timeout + to_connect if timeout and to_connect else None
+        try:
+            async with asyncio.timeout(bound):
+                await connection.connect_check_health(check_health=False)
+        except TimeoutError:
+            await connection.disconnect(nowait=True)
+            raise errors.TimeoutError(_LATE) from None
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        self._wire = Wire(connection, timeout)
+        return self._wire
