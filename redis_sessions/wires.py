@@ -15,6 +15,7 @@ from redis import exceptions as errors
 from redis.asyncio.connection import AbstractConnection
 
 _LOST = "The server closed the connection."
+_GRACE = 0.01  # seconds
 _LATE = "Timeout: the server did not answer in time."
 
 
@@ -135,16 +136,22 @@ class Wire(asyncio.Protocol):
         except TimeoutError:
             raise errors.TimeoutError(_LATE) from None
 
-    def _look_at_the_clock(self) -> None:
-        """Give up where the oldest call is late; else look again when it would be."""
+    def _look_at_the_clock(self, suspect: _Call | None = None) -> None:
+        """Give up where the oldest call is late; else look again when it would be.
+
+        Twice: the loop itself may have been held up, and the reply be there unread.
+        """
         self._timer = None
-        if not self._calls or self._timeout is None:
+        if not self._calls:
             return
-        left = self._calls[0].deadline - self._loop.time()
-        if left <= 0:
+        oldest = self._calls[0]
+        left = oldest.deadline - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look_at_the_clock)
+        elif oldest is suspect:
             self._lose(errors.TimeoutError(_LATE))
         else:
-            self._timer = self._loop.call_later(left, self._look_at_the_clock)
+            self._timer = self._loop.call_later(_GRACE, self._look_at_the_clock, oldest)
 
     def _lose(self, error: errors.RedisError) -> None:
         if self.error is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -155,6 +156,17 @@ async def test_a_late_reply_is_a_timeout_to_all_and_never_anybodys_answer(
     assert await ask(shared, ("ECHO", "new")) == [b"new"]
 
 
+async def test_a_loop_that_was_held_up_itself_takes_no_reply_for_late(make: Make) -> None:
+    shared = make(socket_timeout=0.2)
+    await ask(shared, ("PING",))
+    for _ in range(5):
+        reply = asyncio.ensure_future(ask(shared, ("ECHO", "in time")))
+        await asyncio.sleep(0)  # it is sent
+        await asyncio.sleep(0)
+        time.sleep(0.3)  # noqa: ASYNC251 - that is what is held up
+        assert await reply == [b"in time"]
+
+
 async def test_a_server_that_is_not_there_is_an_error_to_each(make: Make) -> None:
     shared = make(port=1)
     replies = [ask(shared, ("PING",)) for _ in range(3)]
@@ -169,14 +181,19 @@ async def test_who_sends_to_a_server_that_does_not_read_waits_no_longer_than_the
         for _ in range(2):  # CLIENT SETINFO, twice
             await reader.readuntil(b"LIB-")
             writer.write(b"+OK\r\n")
-        await asyncio.sleep(60)
+        await over.wait()
+        writer.transport.abort()
+        closed.set()
 
+    over, closed = asyncio.Event(), asyncio.Event()
     stalled = await asyncio.start_server(stall, "127.0.0.1", 0)
     port = stalled.sockets[0].getsockname()[1]
     shared = make(port, socket_timeout=0.5)
     tasks = [asyncio.ensure_future(ask(shared, ("ECHO", b"x" * 10_000_000))) for _ in range(30)]
     done = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(error, FAILURES) for error in done)
+    over.set()
+    await closed.wait()
     stalled.close()
 
 

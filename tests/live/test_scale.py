@@ -39,7 +39,7 @@ async def ended(socket: Socket) -> Any:
 
 async def nothing_is_left(client: redis.Redis) -> None:
     await until(lambda: not listeners(client))
-    assert client.pubsub_channels("session:*") == []
+    assert client.pubsub_channels("session:*}") == []
     assert asyncio.get_running_loop() not in _hubs
     assert len(asyncio.all_tasks()) == 1
 
@@ -64,7 +64,7 @@ async def go_through_a_life(keys: list[str], client: redis.Redis) -> None:
     stays = [number for number in range(len(keys)) if number % 20]
     async with Crowd(keys) as crowd:
         assert len(listeners(client)) == 1
-        assert len(client.pubsub_channels("session:*")) == len(keys)
+        assert len(client.pubsub_channels("session:*}")) == len(keys)
         await in_groups(change(key, "Grace") for key in keys[::10])
         assert await crowd.ask("get") == [
             {"name": ["Ada", "Grace"][is_tenth]} for is_tenth in tenth
@@ -75,7 +75,7 @@ async def go_through_a_life(keys: list[str], client: redis.Redis) -> None:
         assert closed == [close(CloseCode.LOGGED_OUT)] * len(keys[::20])
         stay = [crowd.sockets[number].ask("how_often") for number in stays]
         assert await in_groups(stay) == [tenth[number] for number in stays]
-        assert len(client.pubsub_channels("session:*")) == len(stays)
+        assert len(client.pubsub_channels("session:*}")) == len(stays)
 
 
 @SIZES
@@ -97,7 +97,7 @@ async def test_all_sockets_of_one_session_see_its_change_and_its_end_and_no_othe
     [key, other] = await stored_sessions(2)
     async with Crowd([key] * size) as crowd, Crowd([other]) as apart:
         assert len(listeners(redis_client)) == 1
-        assert len(redis_client.pubsub_channels("session:*")) == 2
+        assert len(redis_client.pubsub_channels("session:*}")) == 2
         await change(key, "Grace")
         assert {answer["name"] for answer in await crowd.ask("get")} == {"Grace"}
         assert set(await crowd.ask("how_often")) == {1}
@@ -106,7 +106,7 @@ async def test_all_sockets_of_one_session_see_its_change_and_its_end_and_no_othe
         assert closed == [close(CloseCode.LOGGED_OUT)] * size
         assert await apart.ask("get") == [{"name": "Ada"}]
         assert await apart.ask("how_often") == [0]
-        assert len(redis_client.pubsub_channels("session:*")) == 1
+        assert len(redis_client.pubsub_channels("session:*}")) == 1
     await nothing_is_left(redis_client)
 
 

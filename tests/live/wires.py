@@ -24,7 +24,7 @@ TEXT, CLOSE = 0x81, 0x88  # the first bytes of frames
 async def nobody_listens_afterwards(redis_client: redis.Redis) -> AsyncIterator[None]:
     yield
     await until(lambda: not listeners(redis_client))
-    assert redis_client.pubsub_channels("session:*") == []
+    assert redis_client.pubsub_channels("session:*}") == []
     assert asyncio.get_running_loop() not in _hubs
 
 
