@@ -43,7 +43,7 @@ class Listener:
         self._alias = alias
         self._on_message = on_message
         self._on_resumed = on_resumed
-        self._channels: dict[str, asyncio.Event] = {}  # set: the server has confirmed it
+        self._channels: dict[str, asyncio.Event | None] = {}  # None: the server has confirmed it
         self._unconfirmed: Counter[str] = Counter()  # subscriptions that were sent, by channel
         self._outbox: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
         self._is_connected = self._listens = False
@@ -66,8 +66,11 @@ class Listener:
         Raises SessionStoreUnavailable.
         """
         self.add(channel)
+        confirmed = self._channels[channel]
+        if confirmed is None:
+            return
         try:
-            await asyncio.wait_for(self._channels[channel].wait(), self.confirmed_within)
+            await asyncio.wait_for(confirmed.wait(), self.confirmed_within)
         except TimeoutError as error:
             raise SessionStoreUnavailable(
                 f"The session server of CACHES[{self._alias!r}] did not confirm a subscription."
@@ -75,7 +78,8 @@ class Listener:
 
     def unsubscribe(self, channel: str) -> None:
         """Stop listening to a channel."""
-        if self._channels.pop(channel, None) is not None:
+        if channel in self._channels:
+            del self._channels[channel]
             self._ask("UNSUBSCRIBE", channel)
 
     async def stop(self) -> None:
@@ -120,7 +124,7 @@ class Listener:
         self._is_connected = True
         self._outbox, self._unconfirmed = asyncio.Queue(), Counter()
         for channel, event in self._channels.items():
-            event.clear()
+            self._channels[channel] = event or asyncio.Event()  # who waits goes on to wait for it
             self._ask("SUBSCRIBE", channel)
 
     def _ask(self, word: str, channel: str) -> None:
@@ -161,5 +165,7 @@ class Listener:
         self._unconfirmed[channel] -= 1
         if self._unconfirmed[channel] <= 0:
             del self._unconfirmed[channel]
-            if channel in self._channels:
-                self._channels[channel].set()
+            confirmed = self._channels.get(channel)
+            if confirmed is not None:
+                confirmed.set()
+                self._channels[channel] = None

@@ -29,17 +29,19 @@ def session_headers(
     ``is_written`` says that it was saved since it was loaded. The rules are those of the HTTP
     side: every ``SESSION_COOKIE_*`` setting counts.
     """
+    due = is_written or session.touched or settings.SESSION_SAVE_EVERY_REQUEST
+    if not due and not session.is_empty():
+        return []
     from ..middleware import SessionMiddleware  # it imports models, an asgi.py this before them
 
     request, response = HttpRequest(), HttpResponse()
     request.COOKIES = cookies
     request.session = session
     middleware = SessionMiddleware(lambda _: response)
-    due = is_written or session.touched or settings.SESSION_SAVE_EVERY_REQUEST
-    if due and not session.is_empty():
-        response = middleware.process_saved(request, response, session)
-    elif session.is_empty():
+    if session.is_empty():
         response = middleware.process_response(request, response)
+    else:
+        response = middleware.process_saved(request, response, session)
     return [
         (b"set-cookie", morsel.OutputString().encode("latin-1"))
         for morsel in response.cookies.values()

@@ -69,7 +69,7 @@ class Inbox:
         self._receive = receive
         self._before = before
         self._on_wait = on_wait
-        self._messages: deque[Any] = deque()
+        self._messages: deque[Any] | None = None  # made at first use: most sockets never need one
         self._turn: Turn | None = None
         self._incoming: asyncio.Task[None] | None = None
         self.is_idle = self._is_awaited = False
@@ -77,7 +77,7 @@ class Inbox:
     def receive(self) -> Turn:
         """Return a future for the next message."""
         if self._turn is not None and self._turn.is_undelivered:
-            self._messages.appendleft(self._turn.result())
+            self._queue().appendleft(self._turn.result())
         self._turn, self._is_awaited = Turn(self._noticed), False
         self._between_events()
         self._deliver()
@@ -87,8 +87,10 @@ class Inbox:
 
     def put(self, message: Any) -> None:
         """Pass on a message of our own."""
-        self._messages.append(message)
-        self._deliver()
+        if not self._messages and self._turn is not None and not self._turn.done():
+            self._hand_over(message)
+        else:
+            self._queue().append(message)
 
     def fail(self, error: Exception) -> None:
         """Raise an error where the consumer waits."""
@@ -119,8 +121,17 @@ class Inbox:
 
     def _deliver(self) -> None:
         if self._messages and self._turn is not None and not self._turn.done():
-            self.is_idle = False
-            self._turn.set_result(self._messages.popleft())
+            self._hand_over(self._messages.popleft())
+
+    def _hand_over(self, message: Any) -> None:
+        self.is_idle = False
+        if self._turn is not None:
+            self._turn.set_result(message)
+
+    def _queue(self) -> deque[Any]:
+        if self._messages is None:
+            self._messages = deque()
+        return self._messages
 
     async def _fetch(self) -> None:
         try:

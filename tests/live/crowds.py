@@ -110,7 +110,7 @@ class Load:
             sys.getallocatedblocks(),
             pages * resource.getpagesize(),
             len(asyncio.all_tasks()),
-            sum(len(live._inbox._messages) for live in sockets),
+            sum(len(live._inbox._messages or ()) for live in sockets),
         )
 
     def __sub__(self, former: "Load") -> "Load":

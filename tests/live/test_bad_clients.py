@@ -98,7 +98,7 @@ async def test_a_client_that_reads_again_gets_everything_and_then_the_last_state
         live = await held_up(known)
         for number in range(50):
             await known.change(name=number)
-        assert len(live._inbox._messages) == 0
+        assert len(live._inbox._messages or ()) == 0
         await wire.tell("get")
         answer = b'{"name": 49, "list": [1]}'
         found = await wire.read_all(Flooding.frames * (4 + 10_000) + 2 + len(answer))
