@@ -46,7 +46,13 @@ import django
 from django.conf import settings
 settings.configure(
     SECRET_KEY="only for this process",
-    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "redis_sessions"],
+    INSTALLED_APPS=[
+        "django.contrib.admin",
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "django.contrib.messages",
+        "redis_sessions",
+    ],
     SESSION_ENGINE="redis_sessions.session",
     CACHES={"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": sys.argv[1]}},
 )

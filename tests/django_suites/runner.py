@@ -7,8 +7,8 @@ import os
 from collections import Counter
 
 from django.conf import settings
-from django.test.runner import DiscoverRunner
-from django.test.utils import iter_test_cases
+from django.test.runner import DiscoverRunner, ParallelTestSuite
+from django.test.utils import iter_test_cases, override_settings
 
 from .inapplicable import left_out
 
@@ -22,9 +22,23 @@ OURS = {
 }
 
 
+def init_worker(*args, **kwargs):
+    """Begin a process: its users have a database of their own, so their sessions need a prefix."""
+    ParallelTestSuite.init_worker(*args, **kwargs)
+    ours = {**settings.REDIS_SESSIONS, "KEY_PREFIX": f"session-{os.getpid()}"}
+    override_settings(REDIS_SESSIONS=ours).enable()
+
+
+class SeparateSuite(ParallelTestSuite):
+    """Runs tests in processes that share no sessions."""
+
+    init_worker = init_worker
+
+
 class WholeRunner(DiscoverRunner):
     """Runs all tests; SUITES_MIDDLEWARE=ours puts our middleware in the place of Django's."""
 
+    parallel_test_suite = SeparateSuite
     middleware = os.environ.get("SUITES_MIDDLEWARE", "stock")
 
     def setup_test_environment(self, **kwargs):
