@@ -15,7 +15,8 @@ from django.utils.module_loading import import_string
 from redis.asyncio.connection import parse_url as aparse_url
 from redis.connection import AbstractConnection, parse_url
 
-from . import commands, connections, executors
+from . import connections, executors
+from .commands import server
 from .conf import CHOICES, SETTING, Config, config
 from .exceptions import SessionStoreUnavailable
 from .live.codes import CloseCode
@@ -57,7 +58,7 @@ def check_site(**_: Any) -> list[CheckMessage]:
 def check_server(**_: Any) -> list[CheckMessage]:
     """Ask the server whether it answers, and whether it may evict sessions."""
     try:
-        policy = executors.run(config().alias, commands.eviction_policy())[0]
+        policy = executors.run(config().alias, server.eviction_policy())[0]
     except ImproperlyConfigured:
         return []  # check_settings() tells
     except SessionStoreUnavailable as error:

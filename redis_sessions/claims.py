@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from . import codec, commands, tokens
-from .commands import Command
+from . import codec, tokens
+from .commands import Command, claims
 from .conf import config
 from .tokens import SessionKey
 
@@ -35,7 +35,7 @@ def make(key: SessionKey, formers: Iterable[str | None]) -> tuple[str, Command[N
     bound = b"".join(_former(former, claim) for former in formers)
     payload = _covered(str(key).encode(), claim) + bound
     stored = codec.seal(_SCOPE, _digest(claim), payload, config().signing_keys[0])
-    return claim, commands.store_claim(_name(claim), stored, SECONDS)
+    return claim, claims.store(_name(claim), stored, SECONDS)
 
 
 def is_claim(text: str) -> bool:
@@ -45,7 +45,7 @@ def is_claim(text: str) -> bool:
 
 def take(claim: str) -> Command[bytes | None]:
     """Return the command that takes a claim out of the store: it works once."""
-    return commands.take_claim(_name(claim))
+    return claims.take(_name(claim))
 
 
 def open_(claim: str, stored: bytes | None, former: str | None) -> str | None:
@@ -64,7 +64,7 @@ def open_(claim: str, stored: bytes | None, former: str | None) -> str | None:
 
 
 def _name(claim: str) -> str:
-    return commands.claim_key(config().KEY_PREFIX, _digest(claim).hex())
+    return claims.key(config().KEY_PREFIX, _digest(claim).hex())
 
 
 def _digest(claim: str) -> bytes:

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
-from . import index, operations, roster
-from .commands import Command, Ended, Outcome
+from . import operations, roster
+from .commands import Command, index
+from .commands.records import Ended, Outcome
 from .conf import config
 from .exceptions import TooManySessions
 from .lifecycle import Save, SessionLifecycle

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from . import operations
-from .commands import FOREVER, KEEP, Command, Result
+from .commands import Command
+from .commands.records import FOREVER, KEEP, Result
 from .conf import config
 from .content import SessionContent
 from .data import Delta, SessionData

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from django.contrib.auth import SESSION_KEY
 
 from . import operations
-from .commands import Command, Outcome, Result
+from .commands import Command
+from .commands.records import Outcome, Result
 from .conf import config
 from .data import Delta, SessionData
 from .exceptions import SessionGone, SessionRotated

@@ -7,8 +7,9 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.utils.module_loading import import_string
 
-from . import codec, commands, operations
+from . import codec, operations
 from .codec import SIGNATURE_SIZE
+from .commands import records, server
 from .conf import config
 from .inspection import Inspection, Kind
 from .record import Record, Unreadable
@@ -41,7 +42,7 @@ class Look:
 def look(ids: Sequence[str]) -> Work[list[Look]]:
     """Look at sessions; those that are not there are left out."""
     names = [operations.channel(session_id) for session_id in ids]
-    asks = (commands.inspect, commands.memory, commands.encoding)
+    asks = (records.inspect, server.memory, server.encoding)
     replies = yield Send(*(ask(name) for name in names for ask in asks))
     found = zip(ids, replies[::3], replies[1::3], replies[2::3], strict=True)
     return [_look(*each) for each in found if None not in each]

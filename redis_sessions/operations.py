@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
-from . import codec, commands, index, tokens
-from .commands import Command, Ended, Result
+from . import codec, tokens
+from .commands import Command, index, logins, records, sockets
+from .commands.records import Ended, Result
 from .conf import config
 from .data import Delta
 from .reasons import Reason
@@ -28,27 +29,27 @@ def now() -> int:
 def absolute_age() -> int:
     """Return for how many seconds a session lives at most, however much it is used."""
     age = config().ABSOLUTE_AGE
-    return commands.FOREVER if age is None else age
+    return records.FOREVER if age is None else age
 
 
 def load(key: SessionKey) -> Command[Record | None]:
     """Read the record."""
-    return commands.load(_name(key))
+    return records.load(_name(key))
 
 
 def peek(session_id: str) -> Command[Record | Unreadable | None]:
     """Read the record of any session, to show what became of it to those who hold its key."""
-    return commands.peek(channel(session_id))
+    return records.peek(channel(session_id))
 
 
 def channel(session_id: str) -> str:
     """Return the name of the channel on which news of a session are published: its record's."""
-    return commands.record_key(config().KEY_PREFIX, session_id)
+    return records.record_key(config().KEY_PREFIX, session_id)
 
 
 def stored_digest(key: SessionKey) -> Command[bytes | None]:
     """Read what proves the right to the record; see holds()."""
-    return commands.stored_digest(_name(key))
+    return records.stored_digest(_name(key))
 
 
 def create(
@@ -64,7 +65,7 @@ def create(
     """Store a new record; False where the id is taken. ``meta`` are fields that nobody signs."""
     digest = tokens.digest(key, config().digest_keys[0])
     fields = {**_sealed(key, delta), **meta}
-    return commands.create(_name(key), digest, created, expiry, idle, fields, login=login)
+    return records.create(_name(key), digest, created, expiry, idle, fields, login=login)
 
 
 def save(
@@ -85,7 +86,7 @@ def save(
     Where the record is at the version ``ends_at``, it ends instead. ``meta`` are fields that nobody
     signs, ``forgotten`` such as are to go.
     """
-    return commands.save(
+    return records.save(
         _name(key),
         _proofs(key),
         now(),
@@ -109,12 +110,12 @@ def renew(key: SessionKey, stale: Mapping[bytes, bytes], delta: Delta) -> list[C
         for name, stored in stale.items()
         if not (delta.replaces or name in delta.changed or name in delta.removed)
     }
-    return [commands.renew(_name(key), _proofs(key), stays)] if stays else []
+    return [records.renew(_name(key), _proofs(key), stays)] if stays else []
 
 
 def touch(key: SessionKey, idle: int) -> Command[Result]:
     """Renew the expiry where that is due; ``idle`` counts where the record notes no other."""
-    return commands.touch(
+    return records.touch(
         _name(key),
         _proofs(key),
         now(),
@@ -129,29 +130,29 @@ def rotate(
 ) -> Command[Result]:
     """Exchange the secret."""
     digest = tokens.digest(fresh, config().digest_keys[0])
-    return commands.rotate(_name(key), _proofs(key), digest, now(), reason, writer)
+    return records.rotate(_name(key), _proofs(key), digest, now(), reason, writer)
 
 
 def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Ended]:
     """Remove the record."""
-    return commands.end(_name(key), _proofs(key), reason, writer)
+    return records.end(_name(key), _proofs(key), reason, writer)
 
 
 def facts(session_id: str) -> Command[Facts | None]:
     """Read what is told of a session to its user."""
-    return commands.facts(channel(session_id))
+    return records.facts(channel(session_id))
 
 
-def tallies(session_id: str, sockets: int) -> set[str]:
+def tallies(session_id: str, number: int) -> set[str]:
     """Return the channels by which a process tells that it has so many sockets of a session."""
-    channels = commands.tally_channels(channel(session_id))
-    others = min(max(0, sockets - 1), 2 ** len(channels) - 1)
+    channels = sockets.channels(channel(session_id))
+    others = min(max(0, number - 1), 2 ** len(channels) - 1)
     return {name for digit, name in enumerate(channels) if others >> digit & 1}
 
 
-def sockets(session_ids: Sequence[str]) -> Command[list[int]]:
+def count_sockets(session_ids: Sequence[str]) -> Command[list[int]]:
     """Count the open sockets of sessions."""
-    return commands.sockets([channel(session_id) for session_id in session_ids])
+    return sockets.count([channel(session_id) for session_id in session_ids])
 
 
 def is_of(session_id: str, facts: Facts, user: bytes) -> bool:
@@ -181,7 +182,7 @@ def holds_hash(session_id: str, facts: Facts, auth_hashes: Iterable[bytes]) -> b
 def revoke(session_id: str, reason: Reason, user: bytes | None) -> Command[bool]:
     """End a session of the user with this payload; None: of anybody."""
     signed = [] if user is None else _signed(session_id, SESSION_KEY.encode(), user)
-    return commands.revoke(channel(session_id), reason, signed)
+    return records.revoke(channel(session_id), reason, signed)
 
 
 def _signed(session_id: str, name: bytes, payload: bytes) -> list[bytes]:
@@ -205,21 +206,21 @@ def members(user_id: str, offset: int, limit: int) -> Command[list[str]]:
 
 def note_login(user_id: str) -> Command[None]:
     """Note that a user logs in now."""
-    return commands.note_login(_login(user_id), time.time_ns() // 1000)
+    return logins.note(_login(user_id), time.time_ns() // 1000)
 
 
 def last_login(user_id: str) -> Command[int | None]:
     """Read when a user logged in last, in unix microseconds; None where that was not noted."""
-    return commands.last_login(_login(user_id))
+    return logins.last(_login(user_id))
 
 
 def forget_login(user_id: str) -> Command[None]:
     """Forget when a user logged in."""
-    return commands.forget_login(_login(user_id))
+    return logins.forget(_login(user_id))
 
 
 def _login(user_id: str) -> str:
-    return commands.login_key(config().KEY_PREFIX, user_id)
+    return logins.key(config().KEY_PREFIX, user_id)
 
 
 def scan_index(user_id: str, cursor: int, count: int) -> Command[tuple[int, list[str]]]:
@@ -228,7 +229,7 @@ def scan_index(user_id: str, cursor: int, count: int) -> Command[tuple[int, list
 
 
 def _index(user_id: str) -> str:
-    return index.index_key(config().KEY_PREFIX, user_id)
+    return index.key(config().KEY_PREFIX, user_id)
 
 
 def has_expired(record: Record) -> bool:

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
-from . import codec, devices, index, operations
-from .commands import Command
+from . import codec, devices, operations
+from .commands import Command, index
 from .conf import config
 from .content import SessionContent
 from .data import Delta, SessionData

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import index, operations, scanning
+from . import operations, scanning
+from .commands import index
 from .scanning import Listing, Pause
 from .steps import Send, Work
 

@@ -7,7 +7,8 @@ from typing import Any
 from django.contrib.auth import SESSION_KEY
 
 from . import operations
-from .commands import Command, Outcome
+from .commands import Command
+from .commands.records import Outcome
 from .conf import config
 from .data import SessionData
 from .expiry import SessionExpiry

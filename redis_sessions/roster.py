@@ -50,7 +50,7 @@ def page(
     if not ids:
         return [], 0
     questions = [operations.facts(session_id) for session_id in ids]
-    tallies = [operations.sockets(ids)] if sockets else []
+    tallies = [operations.count_sockets(ids)] if sockets else []
     replies = yield Send(*questions, *tallies)
     numbers = replies[-1] if sockets else repeat(0)
     return _members(payload(user_id), ids, replies[: len(ids)], numbers), len(ids)

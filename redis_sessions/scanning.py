@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from . import codec, commands, index, operations, roster
+from . import codec, operations, roster
+from .commands import index, records, server
 from .conf import config
 from .steps import Send, Work
 
@@ -55,8 +56,8 @@ def keys(cursor: int) -> Work[Keys]:
     twice.
     """
     prefix = config().KEY_PREFIX
-    [(cursor, names)] = yield Send(commands.scan(cursor, index.any_pattern(prefix), KEYS))
-    ids = [found for name in names if (found := commands.id_of(prefix, name)) is not None]
+    [(cursor, names)] = yield Send(server.scan(cursor, index.any_pattern(prefix), KEYS))
+    ids = [found for name in names if (found := records.id_of(prefix, name)) is not None]
     users = [found for name in names if (found := index.user_of(prefix, name)) is not None]
     return Keys(cursor, ids, users)
 
@@ -64,7 +65,7 @@ def keys(cursor: int) -> Work[Keys]:
 def users(cursor: int) -> Work[Keys]:
     """Look at a page of keys as keys() does, for indexes only."""
     prefix = config().KEY_PREFIX
-    [(cursor, names)] = yield Send(commands.scan(cursor, index.index_pattern(prefix), KEYS))
+    [(cursor, names)] = yield Send(server.scan(cursor, index.pattern(prefix), KEYS))
     found = (index.user_of(prefix, name) for name in names)
     return Keys(cursor, [], [user_id for user_id in found if user_id is not None])
 
@@ -87,7 +88,7 @@ def ghosts(listed: Sequence[Listing]) -> Work[list[Listing]]:
     found: list[Listing] = []
     for batch in batches(listed, KEYS):
         names = (operations.channel(listing.session_id) for listing in batch)
-        stored = yield Send(*(commands.stored_user(name) for name in names))
+        stored = yield Send(*(records.stored_user(name) for name in names))
         found += [
             listing for listing, user in zip(batch, stored, strict=True) if _is_ghost(listing, user)
         ]
@@ -108,7 +109,7 @@ def _is_ghost(listing: Listing, stored: bytes | None) -> bool:
 
 def index_of(user_id: str) -> str:
     """Return the key of a user's index."""
-    return index.index_key(config().KEY_PREFIX, user_id)
+    return index.key(config().KEY_PREFIX, user_id)
 
 
 def batches(things: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from . import commands, devices, operations, steps
+from . import devices, operations, steps
+from .commands import server
 from .devices import Device
 from .inspection import Kind
 from .looking import Look, look
@@ -65,7 +66,7 @@ def _details(session_id: str) -> Work[SessionDetails | None]:
         return None
     looks = yield from look([session_id])
     ttl, sockets = yield Send(
-        commands.ttl(operations.channel(session_id)), operations.sockets([session_id])
+        server.ttl(operations.channel(session_id)), operations.count_sockets([session_id])
     )
     return _described(looks[0], ttl, sockets[0]) if looks else None
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from . import commands, index, operations, scanning
+from . import operations, scanning
+from .commands import index, records, server
 from .inspection import Kind
 from .looking import Look, look
 from .scanning import Listing
@@ -55,7 +56,7 @@ def _unlisted(sessions: Sequence[Listing]) -> Work[int]:
         for user_id, session_id in sessions
         for command in (
             index.names(scanning.index_of(user_id), session_id),
-            commands.stored_user(operations.channel(session_id)),
+            records.stored_user(operations.channel(session_id)),
         )
     ]
     replies = yield Send(*asked)
@@ -65,7 +66,7 @@ def _unlisted(sessions: Sequence[Listing]) -> Work[int]:
 
 def _count_indexes(tally: Tally, users: Sequence[str]) -> Work[None]:
     keys = [scanning.index_of(user_id) for user_id in users]
-    sizes = yield Send(*(commands.memory(key, _INDEX_SAMPLES) for key in keys))
+    sizes = yield Send(*(server.memory(key, _INDEX_SAMPLES) for key in keys))
     tally.indexes += len(users)
     tally.index_memory += sum(size or 0 for size in sizes)
     cursors = dict.fromkeys(users, 0)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from redis_sessions import commands, executors
-from redis_sessions.commands import FOREVER, Command, Result
+from redis_sessions import executors
+from redis_sessions.commands import Command, records
+from redis_sessions.commands.records import FOREVER, Result
 from redis_sessions.record import Record
 
 RECORD = "session:{0123456789abcd}"
@@ -21,7 +22,7 @@ def create(
     *, digest: bytes = HELD, idle: int | None = None, age: int = 100, **fields: bytes
 ) -> Any:
     named = {name.encode(): value for name, value in fields.items()}
-    return commands.create(RECORD, digest, NOW, NOW + age, idle, named)
+    return records.create(RECORD, digest, NOW, NOW + age, idle, named)
 
 
 def save(digests: bytes = HELD, now: int = NOW, **changes: Any) -> Command[Result]:
@@ -35,25 +36,25 @@ def save(digests: bytes = HELD, now: int = NOW, **changes: Any) -> Command[Resul
         "changed": {},
         "removed": [],
     }
-    return commands.save(RECORD, digests, now, **(words | changes))
+    return records.save(RECORD, digests, now, **(words | changes))
 
 
 def touch(digests: bytes = HELD, now: int = NOW, **changes: int) -> Command[Result]:
     words = {"idle": 200, "absolute_age": FOREVER, "interval": 60}
-    return commands.touch(RECORD, digests, now, **(words | changes))
+    return records.touch(RECORD, digests, now, **(words | changes))
 
 
 def renew(digests: bytes = HELD, **fields: tuple[bytes, bytes]) -> Command[int]:
-    return commands.renew(RECORD, digests, {name.encode(): pair for name, pair in fields.items()})
+    return records.renew(RECORD, digests, {name.encode(): pair for name, pair in fields.items()})
 
 
 def rotate(digests: bytes = HELD, now: int = NOW) -> Command[Result]:
-    return commands.rotate(RECORD, digests, NEXT, now)
+    return records.rotate(RECORD, digests, NEXT, now)
 
 
 def end(digests: bytes = HELD) -> Command[Result]:
-    return commands.end(RECORD, digests)
+    return records.end(RECORD, digests)
 
 
 def read() -> Record | None:
-    return run(commands.load(RECORD))
+    return run(records.load(RECORD))

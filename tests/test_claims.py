@@ -8,7 +8,8 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redis_sessions import claims, commands, executors, tokens
+from redis_sessions import claims, executors, tokens
+from redis_sessions.commands import claims as claim_commands
 from redis_sessions.conf import config
 from redis_sessions.tokens import SessionKey
 
@@ -124,5 +125,5 @@ def test_a_key_that_holds_something_else_is_no_claim(redis_client: redis.Redis) 
 def test_claims_live_under_the_prefix_of_the_sessions(settings: Any) -> None:
     settings.REDIS_SESSIONS = {"KEY_PREFIX": "shop"}
     name = claims.make(KEY, [None])[1].words[1]
-    assert name == commands.claim_key("shop", name[len("shop:claim:{") : -1])
+    assert name == claim_commands.key("shop", name[len("shop:claim:{") : -1])
     assert re.fullmatch(r"shop:claim:\{[0-9a-f]{32}\}", name)

@@ -3,8 +3,8 @@
 import pytest
 import redis
 
-from redis_sessions import commands
-from redis_sessions.commands import FOREVER, Outcome
+from redis_sessions.commands import records, server
+from redis_sessions.commands.records import FOREVER, Outcome
 from redis_sessions.record import Record
 from tests.builders import (
     HELD,
@@ -24,7 +24,7 @@ from tests.builders import (
 
 
 def test_the_key_of_a_record_holds_its_id_as_a_hash_tag() -> None:
-    assert commands.record_key("session", "0123456789abcd") == RECORD
+    assert records.record_key("session", "0123456789abcd") == RECORD
 
 
 def test_forever_can_be_added_to_a_time_and_still_be_a_time_of_the_server() -> None:
@@ -225,9 +225,9 @@ def test_end_accepts_a_digest_under_an_old_secret_key() -> None:
 
 
 def test_the_stored_digest_is_read_alone() -> None:
-    assert run(commands.stored_digest(RECORD)) is None
+    assert run(records.stored_digest(RECORD)) is None
     run(create(name=b"Ada"))
-    assert run(commands.stored_digest(RECORD)) == HELD
+    assert run(records.stored_digest(RECORD)) == HELD
 
 
 def test_a_record_that_is_missing_is_none() -> None:
@@ -235,13 +235,13 @@ def test_a_record_that_is_missing_is_none() -> None:
 
 
 def test_the_eviction_policy_of_the_server_is_read(redis_client: redis.Redis) -> None:
-    assert run(commands.eviction_policy()) == "noeviction"
+    assert run(server.eviction_policy()) == "noeviction"
     redis_client.config_set("maxmemory-policy", "volatile-ttl")
     try:
-        assert run(commands.eviction_policy()) == "volatile-ttl"
+        assert run(server.eviction_policy()) == "volatile-ttl"
     finally:
         redis_client.config_set("maxmemory-policy", "noeviction")
 
 
 def test_a_server_that_does_not_tell_its_eviction_policy_has_none() -> None:
-    assert commands.eviction_policy().parse(b"used_memory:1\r\n") is None
+    assert server.eviction_policy().parse(b"used_memory:1\r\n") is None

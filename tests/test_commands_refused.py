@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import redis
 
-from redis_sessions import commands
-from redis_sessions.commands import Command, Outcome
+from redis_sessions.commands import Command, records
+from redis_sessions.commands.records import Outcome
 from redis_sessions.record import Unreadable
 from tests.builders import (
     HELD,
@@ -100,8 +100,8 @@ def test_a_key_of_another_type_is_no_record(kind: str, redis_client: redis.Redis
     of_another_type(redis_client, kind)
     before = contents(redis_client)
     with pytest.raises(Unreadable, match="something else than a hash"):
-        run(commands.load(RECORD))
-    assert run(commands.stored_digest(RECORD)) is None
+        run(records.load(RECORD))
+    assert run(records.stored_digest(RECORD)) is None
     assert run(create(name=b"Ada")) is False
     assert contents(redis_client) == before
 
@@ -116,8 +116,8 @@ def test_create_leaves_a_hash_of_somebody_else_alone(redis_client: redis.Redis) 
 def test_a_hash_of_somebody_else_is_no_record(redis_client: redis.Redis) -> None:
     redis_client.hset(RECORD, mapping={"name": "Ada"})
     with pytest.raises(Unreadable, match="missing"):
-        run(commands.load(RECORD))
-    assert run(commands.stored_digest(RECORD)) is None
+        run(records.load(RECORD))
+    assert run(records.stored_digest(RECORD)) is None
 
 
 def test_create_sent_twice_stores_one_record_and_succeeds_twice(redis_client) -> None:

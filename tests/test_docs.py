@@ -99,7 +99,7 @@ def test_the_codes_that_close_sockets_are_listed() -> None:
 
 
 def test_the_fields_of_a_record_are_listed() -> None:
-    used = set(re.findall(r"\\0([a-z])", source("record.py", "commands.py") + lua()))
+    used = set(re.findall(r"\\0([a-z])", source("record.py", "commands/records.py") + lua()))
     listed = [literals(row[0])[0] for row in table(STORAGE, "Field")]
     assert sorted(listed) == sorted(f"\\0{letter}" for letter in used)
 
@@ -129,7 +129,7 @@ def _acl() -> list[str]:
 
 def test_the_commands_that_a_user_needs_are_listed() -> None:
     sent = set(re.findall(r"redis\.call\('([A-Z]+)'", lua()))
-    built = source("commands.py", "index.py")
+    built = source(*(f"commands/{path.name}" for path in PACKAGE.glob("commands/*.py")))
     sent |= set(re.findall(r'(?:Command\(|words = )\("([A-Z]+)"', built)) - {"INFO"} - _of_staff()
     sent |= set(re.findall(r'(?:\(\(|_ask\()"([A-Z]+)",', source("listeners.py")))
     assert {"SUBSCRIBE", "GETDEL", "PUBLISH"} <= sent

@@ -8,7 +8,7 @@ import pytest
 import redis
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
-from redis_sessions import index
+from redis_sessions.commands import index
 from redis_sessions.session import SessionStore
 from tests.clocks import FORTNIGHT, HOUR, later
 from tests.conftest import Do, record_of

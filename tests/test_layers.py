@@ -14,8 +14,7 @@ PACKAGE = Path(redis_sessions.__file__).parent
 LAYERS = [
     {
         "exceptions", "reasons", "signals", "tokens", "codec", "data", "devices", "record",
-        "scripts", "commands", "index", "useragents",
-        "inspection", "tally",
+        "scripts", "commands", "useragents", "inspection", "tally",
     },
     {"connections", "executors", "listeners", "pools", "wires"},
     {
@@ -140,7 +139,7 @@ def _is_client(name: str) -> bool:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_names_of_redis_commands_live_in_commands_and_scripts(path: Path) -> None:
-    if top(path) in {"commands", "index", "scripts"}:
+    if top(path) in {"commands", "scripts"}:
         return
     named = {text for text in strings(path) if COMMAND.match(text)}
     called = {
@@ -154,12 +153,13 @@ def test_names_of_redis_commands_live_in_commands_and_scripts(path: Path) -> Non
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_formats_of_redis_keys_live_in_commands(path: Path) -> None:
-    if top(path) not in {"commands", "index"}:
+    if top(path) != "commands":
         assert [text for text in strings(path) if KEY_FORMAT.search(text)] == []
 
 
 def test_the_names_and_formats_that_are_looked_for_are_found_where_they_belong() -> None:
-    commands = list(strings(PACKAGE / "commands.py"))
+    files = (PACKAGE / "commands").glob("*.py")
+    commands = [text for path in files for text in strings(path)]
     assert {"HGETALL", "HGET", "SET", "GETDEL"} <= {
         text for text in commands if COMMAND.match(text)
     }

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from redis_sessions import codec, commands, operations, tokens
+from redis_sessions import codec, operations, tokens
+from redis_sessions.commands import records
 from redis_sessions.conf import config
 from redis_sessions.data import Delta
 from redis_sessions.record import Record, Standing
@@ -48,7 +49,7 @@ def test_no_command_holds_the_secret() -> None:
 
 
 def test_the_age_without_a_limit_is_forever(settings) -> None:
-    assert operations.absolute_age() == commands.FOREVER
+    assert operations.absolute_age() == records.FOREVER
     settings.REDIS_SESSIONS = {"ABSOLUTE_AGE": 3600}
     assert operations.absolute_age() == 3600
 

@@ -8,7 +8,8 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from .. import commands, executors, operations
+from .. import executors, operations
+from ..commands import records
 from ..conf import config
 from ..exceptions import SessionStoreUnavailable
 from ..listeners import Listener, end
@@ -114,7 +115,7 @@ class Hub:
         await self._listener.stop()
 
     def _heard(self, channel: str, payload: bytes) -> None:
-        session_id = commands.session_id(channel)
+        session_id = records.session_id(channel)
         word, _, writer = payload.decode("ascii", "replace").partition(" ")
         sockets = self._sockets.get(session_id, ())
         if any(live.session.writer != writer for live in sockets):

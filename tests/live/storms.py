@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import cycle, islice
 from typing import Any
 
-from redis_sessions import codec, commands, executors, operations, tokens
+from redis_sessions import codec, executors, operations, tokens
+from redis_sessions.commands import Command
 from redis_sessions.data import Delta
 
 BATCH = 100  # changes that leave together
@@ -96,11 +97,11 @@ def rage(job: Job) -> float:
     return seconds
 
 
-def _send(batch: Iterable[commands.Command[Any]]) -> None:
+def _send(batch: Iterable[Command[Any]]) -> None:
     executors.run("sessions", *batch)
 
 
-def _saves(keys: Iterable[str], value: Any) -> Iterator[commands.Command[Any]]:
+def _saves(keys: Iterable[str], value: Any) -> Iterator[Command[Any]]:
     from django.contrib.sessions.serializers import JSONSerializer
 
     changed = {codec.field_name("name"): codec.encode(value, JSONSerializer())}
@@ -110,10 +111,10 @@ def _saves(keys: Iterable[str], value: Any) -> Iterator[commands.Command[Any]]:
         yield operations.save(key, 3600, None, delta, empty=False, writer="storm")
 
 
-def _said(keys: Iterable[str]) -> Iterator[commands.Command[Any]]:
+def _said(keys: Iterable[str]) -> Iterator[Command[Any]]:
     for text in keys:
         channel = operations.channel(text[:14])
-        yield commands.Command(("PUBLISH", channel, "saved storm"), int, int)
+        yield Command(("PUBLISH", channel, "saved storm"), int, int)
 
 
 if __name__ == "__main__":

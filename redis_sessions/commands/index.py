@@ -1,31 +1,30 @@
 """The index of a user's sessions: a sorted set of ids, scored by when each expires, or later.
 
-It is written before the record, and never says that a session is there: the record does. Names of
-Redis live here as in ``commands``. No client, no clock, no settings.
+It is written before the record, and never says that a session is there: the record does.
 """
 
 from typing import Any
 
-from .commands import Command
-from .scripts import load
+from ..scripts import load
+from . import Command
 
 STEP = 600  # seconds: scores are rounded up to this, so that few saves have to write one
 
 
-def index_key(prefix: str, user_id: str) -> str:
+def key(prefix: str, user_id: str) -> str:
     """Return the key of a user's index."""
     return f"{prefix}:user:{{{user_id}}}"
 
 
-def index_pattern(prefix: str) -> str:
+def pattern(prefix: str) -> str:
     """Return what the keys of all indexes match."""
     return _escaped(f"{prefix}:user:{{") + "*}"
 
 
-def user_of(prefix: str, key: str) -> str | None:
+def user_of(prefix: str, name: str) -> str | None:
     """Return the user whose index has this key; None if it is none of an index."""
-    between = key[len(index_key(prefix, "")) - 1 : -1]
-    return between if key == index_key(prefix, between) else None
+    between = name[len(key(prefix, "")) - 1 : -1]
+    return between if name == key(prefix, between) else None
 
 
 def any_pattern(prefix: str) -> str:

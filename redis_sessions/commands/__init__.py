@@ -1,0 +1,37 @@
+"""Commands: what to send for each operation, and what the reply means.
+
+Names of Redis keys and commands live here and in ``scripts/``. No client, no clock, no settings:
+digests, times and ages are arguments.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ..scripts import Script
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)  # not frozen: that would triple what it costs to make one
+class Command(Generic[T]):
+    """One command and the meaning of its reply.
+
+    ``words`` is the command as sent. With a ``script``, they are what follows the script's name.
+    ``wrong_type`` answers where the key holds something that is not a record.
+    """
+
+    words: tuple[Any, ...]
+    parse: Callable[[Any], T]
+    wrong_type: Callable[[], T]
+    script: Script | None = None
+
+
+def as_is(reply: Any) -> Any:
+    """Take a reply for what it is."""
+    return reply
+
+
+def nothing() -> None:
+    """Answer None."""
+    return

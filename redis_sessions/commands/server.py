@@ -1,0 +1,60 @@
+"""Commands that ask the server: which keys it holds, and how; how it is set."""
+
+from typing import Any
+
+from . import Command, as_is, nothing
+
+
+def ttl(record: str) -> Command[int]:
+    """Read for how many seconds the server keeps a key; -1: for ever, -2: there is none."""
+    return Command(("TTL", record), int, lambda: -2)
+
+
+def memory(key: str, samples: int = 0) -> Command[int | None]:
+    """Read how many bytes a key takes in the server; None where there is none.
+
+    ``samples`` is how many of its values are measured; 0: all, which takes as long as reading it.
+    """
+    return Command(("MEMORY", "USAGE", key, "SAMPLES", samples), as_is, nothing)
+
+
+def encoding(key: str) -> Command[str | None]:
+    """Read how the server holds a key: listpack, hashtable and so on; None where there is none."""
+    return Command(("OBJECT", "ENCODING", key), _word, nothing)
+
+
+def scan(cursor: int, pattern: str, count: int) -> Command[tuple[int, list[str]]]:
+    """Look at about ``count`` keys of the server, from a cursor, at first 0, and name some.
+
+    Returns the next cursor, 0 at the end, and the keys that match and are UTF-8.
+    """
+    words = ("SCAN", cursor, "MATCH", pattern, "COUNT", count)
+    return Command(words, _scanned, lambda: (0, []))
+
+
+def eviction_policy() -> Command[str | None]:
+    """Read the server's maxmemory-policy; None where it does not tell."""
+    return Command(("INFO", "memory"), _policy, nothing)
+
+
+def _policy(reply: bytes) -> str | None:
+    lines = dict(line.partition(b":")[::2] for line in reply.splitlines())
+    policy = lines.get(b"maxmemory_policy")
+    return None if policy is None else policy.decode()
+
+
+def _word(reply: bytes | None) -> str | None:
+    return None if reply is None else reply.decode()
+
+
+def _scanned(reply: Any) -> tuple[int, list[str]]:
+    cursor, keys = reply
+    texts = [_utf8(key) for key in keys]
+    return int(cursor), [text for text in texts if text is not None]
+
+
+def _utf8(key: bytes) -> str | None:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return None
