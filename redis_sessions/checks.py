@@ -17,7 +17,7 @@ from redis.connection import AbstractConnection, parse_url
 
 from . import connections, executors
 from .commands import server
-from .conf import CHOICES, SETTING, Config, config
+from .conf import CHOICES, SETTING, SMALLEST, Config, config
 from .exceptions import SessionStoreUnavailable
 from .live.codes import CloseCode
 from .session import SessionStore
@@ -98,8 +98,8 @@ def _fault(name: str, value: Any, wanted: Any) -> str | None:
         return f"must be of the type {getattr(wanted, '__name__', wanted)}, not {value!r}"
     if value not in CHOICES.get(name, [value]):
         return f"must be one of {', '.join(map(repr, CHOICES[name]))}, not {value!r}"
-    if type(value) is int and value < (name != "TOUCH_INTERVAL"):
-        return f"must be a positive number, not {value}"
+    if type(value) is int and value < (least := SMALLEST.get(name, 1)):
+        return f"must be {least} or more, not {value}"
     return _wrong_text(name, value) if isinstance(value, str) else None
 
 

@@ -7,6 +7,7 @@ or a marker byte below 0x20 and what it announces (see docs/storage).
 import hmac
 import json
 import re
+import zlib
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 SIGNATURE_SIZE = 12
 SERIALIZED = b"\x00"
 HEX = b"\x01"
+COMPRESSED = b"\x02"
 _FIRST_PLAIN = 0x20
 _SPACE = bytes([_FIRST_PLAIN])
 # Shorter hexadecimal text stays readable in redis-cli; a digest is worth halving.
@@ -48,14 +50,28 @@ def _encode_text(text: str) -> bytes | None:
     return None if payload and payload[0] < _FIRST_PLAIN else payload
 
 
+def compress(payload: bytes) -> bytes:
+    """Return a payload that stands for the same value, compressed if that makes it shorter."""
+    packed = COMPRESSED + zlib.compress(payload, 1)  # more effort gains a tenth at most
+    return packed if len(packed) < len(payload) else payload
+
+
+def expand(payload: bytes) -> bytes:
+    """Return what compress() was given. Raises zlib.error."""
+    return zlib.decompress(payload[1:]) if payload[:1] == COMPRESSED else payload
+
+
 def is_text(payload: bytes) -> bool:
-    """Tell whether a payload stands for a ``str``, and not the empty one."""
+    """Tell whether a payload is seen to stand for a ``str``, and not the empty one."""
     return payload[:1] == HEX or payload[:1] >= _SPACE
 
 
 def decode(payload: bytes, serializer: Serializer) -> Any:
     """Return the value that ``payload`` stands for; raises what the serializer raises."""
     if not payload or payload[0] >= _FIRST_PLAIN:
+        return payload.decode()
+    payload = expand(payload)
+    if payload[0] >= _FIRST_PLAIN:
         return payload.decode()
     marker, body = payload[:1], payload[1:]
     if marker == SERIALIZED:

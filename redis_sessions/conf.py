@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from ipaddress import ip_network
+from math import inf
 from typing import Any
 
 from django.conf import settings
@@ -23,6 +24,8 @@ CHOICES = {
     "DEVICES": ("full", "truncated", "off"),
     "RECORD_LAST_LOGIN": ("database", "redis", "off"),
 }
+# Where that is not 1. What a login stores is compared as it is stored, and never as long as that.
+SMALLEST = {"TOUCH_INTERVAL": 0, "COMPRESS_MIN_LENGTH": 512}
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Config:
     TOUCH_INTERVAL: int = 60
     EMPTY_AGE: int = 180
     OBSOLETE: str = "redis_sessions.obsolete.is_obsolete"
+    COMPRESS_MIN_LENGTH: int | None = None
     REVALIDATE: int = 30
     CLOSE_CODES: dict[str, int] = field(default_factory=dict)
     MAX_SESSIONS_PER_USER: int | str | None = None
@@ -60,6 +64,12 @@ class Config:
         """The test for sessions that hold nothing worth a record."""
         test: Callable[[Mapping[str, Any]], bool] = import_string(self.OBSOLETE)
         return test
+
+    @cached_property
+    def compress_from(self) -> float:
+        """How many bytes a value has at least that is stored compressed."""
+        least = self.COMPRESS_MIN_LENGTH
+        return inf if least is None else max(least, SMALLEST["COMPRESS_MIN_LENGTH"])
 
     @cached_property
     def limit_of(self) -> Callable[[Any], int | None] | None:

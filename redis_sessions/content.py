@@ -70,7 +70,8 @@ class SessionContent(SessionBase):
         return self._new_data() if data is None else data
 
     def _new_data(self, payloads: Mapping[str, bytes] | None = None, **kwargs: Any) -> SessionData:
-        given = {"session_id": self.id, "on_use": self.on_use, **kwargs}
+        least = config().compress_from
+        given = {"session_id": self.id, "on_use": self.on_use, "compress_from": least, **kwargs}
         return SessionData(self.serializer(), payloads, **given)
 
     def _data(self) -> SessionData | None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Container, Iterator, Mapping, MutableMapping
+from math import inf
 from typing import Any, NamedTuple
 
 from . import codec
@@ -29,7 +30,8 @@ class SessionData(MutableMapping[Any, Any]):
 
     ``payloads`` is what the record holds, by key; nothing of it is decoded before it is used. With
     ``replaces`` the next save drops every field that is not in here, as ``clear()`` asks for.
-    ``on_use()`` is called whenever a value is read, set or removed.
+    ``on_use()`` is called whenever a value is read, set or removed. Values whose payloads have
+    ``compress_from`` bytes or more are written compressed.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class SessionData(MutableMapping[Any, Any]):
         session_id: str | None = None,
         replaces: bool = False,
         on_use: Callable[[], None] | None = None,
+        compress_from: float = inf,
     ) -> None:
         self._serializer = serializer
         self._payloads = dict(payloads or {})
@@ -49,6 +52,7 @@ class SessionData(MutableMapping[Any, Any]):
         self._undecodable: set[str] = set()
         self._session_id = session_id
         self._on_use = on_use
+        self._compress_from = compress_from
         self.replaces = replaces
 
     def __getitem__(self, key: Any) -> Any:
@@ -141,7 +145,7 @@ class SessionData(MutableMapping[Any, Any]):
         assigned = dict(self._assigned)
         changed = {
             codec.field_name(key): (
-                self._payloads[key] if value is _PENDING else self._encode(key, value)
+                self._payloads[key] if value is _PENDING else self._packed(key, value)
             )
             for key, value in list(self._values.items())
         }
@@ -201,11 +205,11 @@ class SessionData(MutableMapping[Any, Any]):
         """Yield key and payload of what was assigned, and of mutable values that differ now."""
         for key, value in list(self._values.items()):  # a consumer's thread may add keys
             if key in self._assigned:
-                yield key, self._encode(key, value)
+                yield key, self._packed(key, value)
             elif value is not _PENDING and type(value) not in _IMMUTABLE:
                 payload = self._encode(key, value)
                 if self._differs(codec.key_text(key), value, payload):
-                    yield key, payload
+                    yield key, self._compressed(payload)
 
     def _differs(self, key: str, value: Any, payload: bytes) -> bool:
         """Tell whether ``payload`` says something else than what is stored.
@@ -214,9 +218,10 @@ class SessionData(MutableMapping[Any, Any]):
         salt), and a value that nobody changed must not overwrite another's: compare with a fresh
         round as well, and where even that is never the same, the values.
         """
-        if payload == self._payloads[key]:
+        stored = codec.expand(self._payloads[key])
+        if payload == stored:
             return False
-        fresh = codec.decode(self._payloads[key], self._serializer)
+        fresh = codec.decode(stored, self._serializer)
         again = codec.encode(fresh, self._serializer)
         if payload == again:
             return False
@@ -227,6 +232,12 @@ class SessionData(MutableMapping[Any, Any]):
             return []
         kept = {codec.key_text(key) for key in list(self._values)} | self._undecodable
         return [key.encode() for key in self._payloads if key not in kept]
+
+    def _packed(self, key: Any, value: Any) -> bytes:
+        return self._compressed(self._encode(key, value))
+
+    def _compressed(self, payload: bytes) -> bytes:
+        return codec.compress(payload) if len(payload) >= self._compress_from else payload
 
     def _encode(self, key: Any, value: Any) -> bytes:
         try:

@@ -10,9 +10,20 @@ from redis_sessions.data import Delta, SessionData
 JSON = JSONSerializer()
 
 
+ID = "0123456789abcd"
+
+
 def loaded(serializer: Any = JSON, **values: Any) -> SessionData:
     payloads = {key: codec.encode(value, serializer) for key, value in values.items()}
-    return SessionData(serializer, payloads, session_id="0123456789abcd")
+    return SessionData(serializer, payloads, session_id=ID)
+
+
+def compressing(serializer: Any = JSON, least: int = 512, **values: Any) -> SessionData:
+    """Load values of which the long ones are compressed, as the next ones will be."""
+    payloads = {
+        key: codec.compress(codec.encode(value, serializer)) for key, value in values.items()
+    }
+    return SessionData(serializer, payloads, session_id=ID, compress_from=least)
 
 
 def written(delta: Delta, serializer: Any = JSON) -> dict[str, Any]:

@@ -85,6 +85,8 @@ def test_settings_that_are_no_dict_are_an_error(settings: Settings) -> None:
         ("CLOSE_CODES", {"LOGGED_OUT": 5000}),
         ("CLOSE_CODES", {"LOGGED_OUT": "4401"}),
         ("CLOSE_CODES", {"GONE": 4401}),
+        ("COMPRESS_MIN_LENGTH", 511),
+        ("COMPRESS_MIN_LENGTH", True),
         ("DEVICES", "some"),
         ("DEVICES", None),
         ("EMPTY_AGE", -1),

@@ -24,6 +24,7 @@ def test_every_setting_has_a_default() -> None:
         "TOUCH_INTERVAL": 60,
         "EMPTY_AGE": 180,
         "OBSOLETE": "redis_sessions.obsolete.is_obsolete",
+        "COMPRESS_MIN_LENGTH": None,
         "REVALIDATE": 30,
         "CLOSE_CODES": {},
         "MAX_SESSIONS_PER_USER": None,
