@@ -8,7 +8,7 @@ import hmac
 import json
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -98,6 +98,29 @@ def _keyed(key: bytes) -> Any:
 def seal(session_id: str, name: bytes, payload: bytes, key: bytes) -> bytes:
     """Return the bytes to store for one field: signature and payload."""
     return sign(session_id, name, payload, key) + payload
+
+
+def unseal_all(
+    session_id: str, fields: Mapping[bytes, bytes], keys: Sequence[bytes]
+) -> tuple[dict[str, bytes], dict[bytes, bytes]]:
+    """Return the payloads of stored fields by key, and what an old key had signed, as stored.
+
+    Raises ValueError, which names the field, where no key had.
+    """
+    payloads: dict[str, bytes] = {}
+    stale: dict[bytes, bytes] = {}
+    present = keys[0]
+    for name, stored in fields.items():
+        payload = stored[SIGNATURE_SIZE:]
+        signature = sign(session_id, name, payload, present)
+        if not hmac.compare_digest(stored[:SIGNATURE_SIZE], signature):
+            try:
+                payload, _ = unseal(session_id, name, stored, keys[1:])
+            except ValueError as error:
+                raise ValueError(f"the field {name!r}: {error}") from None
+            stale[name] = stored
+        payloads[name.decode()] = payload
+    return payloads, stale
 
 
 def unseal(session_id: str, name: bytes, stored: bytes, keys: Iterable[bytes]) -> tuple[bytes, int]:

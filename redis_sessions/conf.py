@@ -13,7 +13,7 @@ from django.core.signals import setting_changed
 from django.utils.encoding import force_bytes
 from django.utils.module_loading import import_string
 
-from .devices import Network
+from .devices import UNIX, Proxy
 from .tokens import derive_key
 
 SETTING = "REDIS_SESSIONS"
@@ -55,6 +55,11 @@ class Config:
         return self.ALIAS or ("sessions" if "sessions" in settings.CACHES else "default")
 
     @cached_property
+    def serializer(self) -> Any:
+        """The class that ``SESSION_SERIALIZER`` names."""
+        return import_string(settings.SESSION_SERIALIZER)
+
+    @cached_property
     def rolling(self) -> bool:
         """Whether reading a session renews its expiry."""
         return self.ROLLING or settings.SESSION_SAVE_EVERY_REQUEST
@@ -81,9 +86,9 @@ class Config:
         return limit
 
     @cached_property
-    def trusted_proxies(self) -> tuple[Network, ...]:
-        """The networks whose word about the client's address counts."""
-        return tuple(ip_network(text) for text in self.TRUSTED_PROXIES)
+    def trusted_proxies(self) -> tuple[Proxy, ...]:
+        """The networks whose word about the client's address counts, and perhaps UNIX."""
+        return tuple(text if text == UNIX else ip_network(text) for text in self.TRUSTED_PROXIES)
 
     @cached_property
     def digest_keys(self) -> tuple[bytes, ...]:
@@ -102,7 +107,8 @@ class Config:
 
 
 _OF_CONFIG = {
-    SETTING, "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "SESSION_SAVE_EVERY_REQUEST"
+    SETTING, "SECRET_KEY", "SECRET_KEY_FALLBACKS", "CACHES", "SESSION_SAVE_EVERY_REQUEST",
+    "SESSION_SERIALIZER",
 }  # fmt: skip
 
 

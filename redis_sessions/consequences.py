@@ -8,7 +8,6 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from . import operations, roster
 from .commands import Command, index
 from .commands.records import Ended, Outcome
-from .conf import config
 from .exceptions import TooManySessions
 from .lifecycle import Save, SessionLifecycle
 from .reasons import Reason
@@ -21,22 +20,31 @@ _LOGIN = (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)
 class SessionConsequences(SessionLifecycle):
     """What a session object sees to, once a write of its own was done."""
 
+    def _after_touch(self) -> Iterator[Work[None]]:
+        """Yield the work that follows a read that renewed the expiry: the index is to know it."""
+        commands = self._enlistings(self.id or "", self._user, self._expiry or 0)
+        self._indexed = self._expiry
+        if commands:
+            yield _send(commands)
+
     def _after_create(self, save: Save, replies: list[Any]) -> Iterator[Work[None]]:
         """Yield the work that follows when this session was created."""
         if session_created.has_listeners():
             yield self._tell(session_created)
-        if save.login and config().MAX_SESSIONS_PER_USER is not None:
-            yield self._keep_limit(replies[0])
+        if save.login and save.after:
+            yield self._keep_limit(replies[-1])
 
     def _after_save(self, save: Save, replies: list[Any]) -> Iterator[Work[None]]:
         """Yield the work that follows a save; mostly none."""
         if self._emptied:
             yield from self._after_emptying(self.id, save, replies)
             return
+        if save.then:
+            yield _send([*save.then])
         if save.user is not None and (self._expiry or 0) > index.score(save.expiry):
             yield _send(self._enlistings(self.id or "", save.user, self._expiry or 0))
-        if save.login and config().MAX_SESSIONS_PER_USER is not None:
-            yield self._keep_limit(replies[0])
+        if save.login and save.after:
+            yield self._keep_limit(replies[-1])
         if save.changes_hash and self.id is not None and self.user_id is not None:
             auth_hash = save.delta.changed[HASH_SESSION_KEY.encode()]
             yield roster.end_outdated(self.user_id, self.id, auth_hash)
@@ -46,6 +54,8 @@ class SessionConsequences(SessionLifecycle):
     ) -> Iterator[Work[None]]:
         """Yield the work that follows when a session ended because it held nothing any more."""
         has_ended = bool(replies) and save.result(replies).outcome is Outcome.ENDED
+        if has_ended and save.then:
+            yield _send([*save.then])
         if has_ended and session_ended.has_listeners():
             user_id = self.user_id
             yield _tell(session_ended, type(self), session_id, user_id, reason=Reason.EMPTIED)
@@ -58,11 +68,16 @@ class SessionConsequences(SessionLifecycle):
     def _after_end(self, session_id: str, replies: list[Any]) -> Iterator[Work[None]]:
         """Yield the work that follows when a session was deleted."""
         ended: Ended = replies[0]
+        has_faded = len(replies) > 1
+        if ended.outcome is Outcome.ROTATED and has_faded:  # it lives on, under another key
+            yield _send(
+                [operations.enlist(self.user_id or "", session_id, index.score(ended.expiry))]
+            )
         if ended.outcome is not Outcome.ENDED:
             return
         user = operations.user_of(session_id, ended.user)
         user_id = self._user_text(user)
-        if user_id is not None and len(replies) == 1:
+        if user_id is not None and not has_faded:
             yield _send([operations.delist(user_id, session_id)])
         if session_ended.has_listeners():
             yield _tell(session_ended, type(self), session_id, user_id, reason=Reason.LOGOUT)
@@ -79,6 +94,8 @@ class SessionConsequences(SessionLifecycle):
             data.pop(key, None)
         save = self._plan_save()
         self._saved(save, (yield Send(*save.commands)))
+        if save.then:
+            yield Send(*save.then)
         raise TooManySessions
 
 

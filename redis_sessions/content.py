@@ -1,7 +1,6 @@
 """What a session object holds and who it is, without any I/O: the ground of its life."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
 
@@ -20,6 +19,13 @@ class SessionContent(SessionBase):
     on_use: Callable[[], None] | None = None  # called whenever a value is read, set or removed
 
     _modified = False
+
+    def __init__(self, session_key: str | None = None) -> None:
+        # All that SessionBase does, but for an import by name at each request.
+        self._session_key = session_key
+        self.accessed = False
+        self.serializer = config().serializer
+
     _split: tuple[str | None, SessionKey | None] = (None, None)  # what key was made of, and key
 
     @property
@@ -69,10 +75,17 @@ class SessionContent(SessionBase):
         data = self._data()
         return self._new_data() if data is None else data
 
-    def _new_data(self, payloads: Mapping[str, bytes] | None = None, **kwargs: Any) -> SessionData:
-        least = config().compress_from
-        given = {"session_id": self.id, "on_use": self.on_use, "compress_from": least, **kwargs}
-        return SessionData(self.serializer(), payloads, **given)
+    def _new_data(
+        self, payloads: Mapping[str, bytes] | None = None, *, replaces: bool = False
+    ) -> SessionData:
+        return SessionData(
+            self.serializer(),
+            payloads,
+            session_id=self.id,
+            on_use=self.on_use,
+            compress_from=config().compress_from,
+            replaces=replaces,
+        )
 
     def _data(self) -> SessionData | None:
         """Return the data if it is here already."""

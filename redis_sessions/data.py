@@ -87,7 +87,8 @@ class SessionData(MutableMapping[Any, Any]):
         return sum(1 for _ in self)
 
     def __bool__(self) -> bool:
-        return any(True for _ in self)
+        known = any(value is not _PENDING for value in list(self._values.values()))
+        return known or any(True for _ in self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of session {self._session_id}>"

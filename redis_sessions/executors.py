@@ -16,7 +16,7 @@ from redis import exceptions as errors
 from . import connections
 from .commands import Command
 from .exceptions import SessionStoreUnavailable
-from .pools import SyncPool, SyncWire
+from .pools import SyncPool
 from .wires import SharedConnection
 
 Words = tuple[Any, ...]
@@ -41,9 +41,9 @@ class _Retries:
     seconds = 0.9
     base, cap = 0.02, 0.2
 
-    def __init__(self, alias: str) -> None:
+    def __init__(self, alias: str, started: float) -> None:
         self.alias = alias
-        self.started = time.monotonic()
+        self.started = started
         self.failures = 0
 
     def pause_after(self, error: errors.RedisError) -> float:
@@ -69,22 +69,24 @@ def run(alias: str, *commands: Command[Any]) -> list[Any]:
     """
     if asyncio._get_running_loop() is not None:
         _refuse()
-    retries = _Retries(alias)
+    started, retries = time.monotonic(), None
     while True:
         try:
             return _meanings(commands, _send(connections.pool(alias), commands))
         except errors.RedisError as error:
+            retries = retries or _Retries(alias, started)
             pause = retries.pause_after(error)
         time.sleep(pause)
 
 
 async def arun(alias: str, *commands: Command[Any]) -> list[Any]:
     """See run()."""
-    retries = _Retries(alias)
+    started, retries = time.monotonic(), None
     while True:
         try:
             return _meanings(commands, await _asend(await connections.shared(alias), commands))
         except errors.RedisError as error:
+            retries = retries or _Retries(alias, started)
             pause = retries.pause_after(error)
         await asyncio.sleep(pause)
 
@@ -95,85 +97,79 @@ def _refuse() -> None:
 
 
 def _send(pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
-    connection = pool.take()
+    wire = pool.take()
     try:
-        replies = _exchange(connection, [_words(command) for command in commands])
-        unknown = _unknown_scripts(commands, replies)
-        if unknown:
-            again = _exchange(connection, list(unknown.values()))
-            replies = _merged(replies, unknown, again)
+        replies = wire.exchange(_packed([command.words for command in commands]), len(commands))
+        if _has_error(replies) and (again := _to_repeat(commands, replies)):
+            repeated = wire.exchange(_packed(again), len(again))
+            _has_error(repeated)
+            replies[-len(again) :] = repeated
         return replies
     except BaseException as error:
-        connection.disconnect()
+        wire.disconnect()
         if isinstance(error, _LOST):
             pool.disconnect()  # the others are likely to be dead too: the retry is to meet none
         raise
     finally:
-        pool.release(connection)
+        pool.release(wire)
 
 
 async def _asend(shared: SharedConnection, commands: Sequence[Command[Any]]) -> list[Any]:
-    replies = await _aexchange(shared, [_words(command) for command in commands])
-    unknown = _unknown_scripts(commands, replies)
-    if unknown:
-        again = await _aexchange(shared, list(unknown.values()))
-        replies = _merged(replies, unknown, again)
-    return replies
-
-
-def _exchange(wire: SyncWire, batch: list[Words]) -> list[Any]:
-    return _usable(wire.exchange(_packed(batch), len(batch)))
-
-
-async def _aexchange(shared: SharedConnection, batch: list[Words]) -> list[Any]:
-    replies = await shared.exchange(_packed(batch), len(batch))
+    packed = _packed([command.words for command in commands])
+    replies = await shared.exchange(packed, len(commands))
     try:
-        return _usable(replies)
+        if _has_error(replies) and (again := _to_repeat(commands, replies)):
+            repeated = await shared.exchange(_packed(again), len(again))
+            _has_error(repeated)
+            replies[-len(again) :] = repeated
     except errors.RedisError:
         shared.retire()
         raise
+    return replies
 
 
-def _packed(batch: list[Words]) -> bytes:
+def _packed(batch: Sequence[Words]) -> bytes:
     """Return the bytes of commands that leave together."""
     return b"".join([hiredis.pack_command(words) for words in batch])
 
 
-def _usable(replies: list[Any]) -> list[Any]:
-    """Return replies, unless one says that this server will not do: then connect anew."""
+def _has_error(replies: list[Any]) -> bool:
+    """Tell whether a reply is an error. Raises it where this server will not do: connect anew."""
+    for reply in replies:
+        if isinstance(reply, errors.RedisError):
+            break
+    else:
+        return False
     for reply in replies:
         if isinstance(reply, _PASSING):
             raise reply
-    return replies
+    return True
 
 
-def _words(command: Command[Any]) -> Words:
-    if command.script is None:
-        return command.words
-    return ("EVALSHA", command.script.sha, *command.words)
+def _to_repeat(commands: Sequence[Command[Any]], replies: list[Any]) -> list[Words]:
+    """Return what to send again to a server that has not seen a script yet, with the texts.
 
-
-def _unknown_scripts(commands: Sequence[Command[Any]], replies: list[Any]) -> dict[int, Words]:
-    """Return what to send again, with the script's text, to a server that has not seen it yet."""
-    return {
-        position: ("EVAL", command.script.text, *command.words)
-        for position, command in enumerate(commands)
-        if command.script and isinstance(replies[position], errors.NoScriptError)
-    }
-
-
-def _merged(replies: list[Any], unknown: dict[int, Words], again: list[Any]) -> list[Any]:
-    newer = dict(zip(unknown, again, strict=True))
-    return [newer.get(position, reply) for position, reply in enumerate(replies)]
+    That script and all that came behind it: what it does is to be done before, and what was done
+    already may be done twice.
+    """
+    unknown = (isinstance(reply, errors.NoScriptError) for reply in replies)
+    first = next((position for position, found in enumerate(unknown) if found), len(replies))
+    return [
+        ("EVAL", command.script.text, *command.words[2:]) if command.script else command.words
+        for command in commands[first:]
+    ]
 
 
 def _meanings(commands: Sequence[Command[Any]], replies: list[Any]) -> list[Any]:
-    return [_meaning(command, reply) for command, reply in zip(commands, replies, strict=True)]
+    return [
+        _meaning_of_error(command, reply)
+        if isinstance(reply, errors.ResponseError)
+        else command.parse(reply)
+        for command, reply in zip(commands, replies, strict=True)
+    ]
 
 
-def _meaning(command: Command[Any], reply: Any) -> Any:
-    if not isinstance(reply, errors.ResponseError):
-        return command.parse(reply)
+def _meaning_of_error(command: Command[Any], reply: errors.ResponseError) -> Any:
     if "WRONGTYPE" in str(reply):
         return command.wrong_type()
     raise reply

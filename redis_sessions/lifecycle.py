@@ -28,6 +28,7 @@ class Save(NamedTuple):
     command: Command[Any] | None = None
     before: tuple[Command[Any], ...] = ()  # what is sent with it, ahead of it and behind it
     after: tuple[Command[Any], ...] = ()
+    then: tuple[Command[Any], ...] = ()  # what is sent once it is done
     ends: bool = False  # then it is no conflict to find the record gone: it may be sent twice
     expiry: int = 0  # as the index was told
     meta: Mapping[bytes, bytes] = operations.EMPTY  # fields that the data does not know
@@ -77,7 +78,17 @@ class SessionLifecycle(SessionReading):
         command = operations.create(key, now, expiry, idle, delta, meta=meta, login=login)
         self._created_at, self._expiry, self._idle = now, expiry, idle
         before = (*self._enlistings(key.id, user, expiry, always=True),)
-        return Save(data, delta, command, before, expiry=expiry, meta=meta, user=user, login=login)
+        return Save(
+            data,
+            delta,
+            command,
+            before,
+            self._counts(user, login=login),
+            expiry=expiry,
+            meta=meta,
+            user=user,
+            login=login,
+        )
 
     def _created(self, key: SessionKey, save: Save) -> None:
         self._session_key = str(key)
@@ -127,14 +138,15 @@ class SessionLifecycle(SessionReading):
         if self.superseded:
             raise SessionRotated
         user = user_after(data, delta)
-        after = (*self._delistings(key.id, user),)
+        then = (*self._delistings(key.id, user),)
         if ends and delta.replaces:
             end = operations.end(key, Reason.EMPTIED, self.writer)
-            return Save(data, delta, end, after=after, ends=True)
+            return Save(data, delta, end, then=then, ends=True)
         age, idle = self._life(data, delta)
         login = user is not None and SESSION_KEY.encode() in delta.changed
         meta = self._device_fields(user, login=login)
-        forgotten = LOGIN_FIELDS if user is None and self._user is not None else ()
+        had_user = self._user is not None or delta.replaces  # who clears it may not have read it
+        forgotten = LOGIN_FIELDS if user is None and had_user else ()
         save = operations.save(
             key,
             age,
@@ -152,8 +164,20 @@ class SessionLifecycle(SessionReading):
             *self._enlistings(key.id, user, expiry, always=login),
             *operations.renew(key, self._stale, delta),
         )
-        changes = user == self._user and changes_hash(data, delta)
-        return Save(data, delta, save, before, after, ends, expiry, meta, user, login, changes)
+        return Save(
+            data,
+            delta,
+            save,
+            before,
+            self._counts(user, login=login),
+            then,
+            ends=ends,
+            expiry=expiry,
+            meta=meta,
+            user=user,
+            login=login,
+            changes_hash=user == self._user and changes_hash(data, delta),
+        )
 
     def _saved(self, save: Save, replies: list[Any]) -> None:
         """Take in what became of a save. Raises SessionGone."""
@@ -223,9 +247,11 @@ class SessionLifecycle(SessionReading):
         return True
 
     def _end_commands(self, key: SessionKey) -> list[Command[Any]]:
-        """Return what ends the session with this key, and has its user's index forget it."""
-        delistings = self._delistings(key.id, None) if key.id == self.id else []
-        return [operations.end(key, writer=self.writer), *delistings]
+        """Return what ends the session with this key, and has its user's index forget it soon."""
+        end = operations.end(key, writer=self.writer)
+        if self._user is None or key.id != self.id:
+            return [end]
+        return [end, operations.fade(self.user_id or "", key.id)]
 
     def _deleted(self, session_key: str | None) -> None:
         """Note that a session was ended, if it is this one."""

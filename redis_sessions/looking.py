@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.utils.module_loading import import_string
 
 from . import codec, operations
 from .codec import SIGNATURE_SIZE
@@ -74,7 +72,7 @@ def _read(session_id: str, record: Record | Unreadable) -> tuple[Kind, str | Non
 def _text(payload: bytes) -> str:
     """Return what a session calls its user. Raises Unreadable."""
     try:
-        return str(codec.decode(payload, import_string(settings.SESSION_SERIALIZER)()))
+        return str(codec.decode(payload, config().serializer()))
     except Exception as error:  # a serializer may raise anything
         fault = f"the field {SESSION_KEY!r} cannot be decoded ({type(error).__name__})"
         raise Unreadable(fault) from error

@@ -18,6 +18,8 @@ from .reasons import Reason
 from .record import Facts, Record, Standing, Unreadable
 from .tokens import SessionKey
 
+FADING = 60  # seconds that an index still names a session whose end is not confirmed
+
 EMPTY: Mapping[bytes, bytes] = MappingProxyType({})
 
 
@@ -155,11 +157,9 @@ def count_sockets(session_ids: Sequence[str]) -> Command[list[int]]:
     return sockets.count([channel(session_id) for session_id in session_ids])
 
 
-def is_of(session_id: str, facts: Facts, user: bytes) -> bool:
-    """Tell whether a session is there, and of the user with this payload."""
-    if min(facts.expiry, facts.created + absolute_age()) <= now():
-        return False
-    return facts.user in _signed(session_id, SESSION_KEY.encode(), user)
+def is_there(facts: Facts) -> bool:
+    """Tell whether a session whose record is there has not expired."""
+    return min(facts.expiry, facts.created + absolute_age()) > now()
 
 
 def user_of(session_id: str, stored: bytes | None) -> bytes | None:
@@ -194,9 +194,24 @@ def enlist(user_id: str, session_id: str, score: int) -> Command[int]:
     return index.enlist(_index(user_id), session_id, score, now())
 
 
+def fade(user_id: str, session_id: str) -> Command[int]:
+    """Have a user's index forget a session soon; enlist() takes that back."""
+    return index.fade(_index(user_id), session_id, now() + FADING)
+
+
+def count_listed(user_id: str) -> Command[int]:
+    """Return how many sessions a user's index names."""
+    return index.card(_index(user_id))
+
+
 def delist(user_id: str, *session_ids: str) -> Command[int]:
     """Take sessions out of a user's index."""
     return index.delist(_index(user_id), *session_ids)
+
+
+def forget_index(user_id: str) -> Command[None]:
+    """Forget a user's index."""
+    return index.forget(_index(user_id))
 
 
 def members(user_id: str, offset: int, limit: int) -> Command[list[str]]:
@@ -239,9 +254,10 @@ def has_expired(record: Record) -> bool:
 
 def standing(key: SessionKey, record: Record | None) -> Standing:
     """Tell what the key is to the record that was read under its id."""
-    if record is None or has_expired(record):
+    moment = now()
+    if record is None or min(record.expiry, record.created + absolute_age()) <= moment:
         return Standing.WRONG
-    return record.standing(_digests(key), now())
+    return record.standing(_digests(key), moment)
 
 
 def holds(key: SessionKey, stored_digest: bytes | None) -> bool:

@@ -51,6 +51,12 @@ class SessionOwnership(SessionContent):
             return []
         return [operations.enlist(self._user_text(user) or "", session_id, score)]
 
+    def _counts(self, user: bytes | None, *, login: bool) -> tuple[Command[int], ...]:
+        """Return what tells, behind a login, how many sessions the user has with it."""
+        if not login or config().MAX_SESSIONS_PER_USER is None:
+            return ()
+        return (operations.count_listed(self._user_text(user) or ""),)
+
     def _delistings(self, session_id: str, user: bytes | None) -> list[Command[Any]]:
         """Return what has the former user's index forget a session that becomes ``user``'s."""
         if self._user is None or user == self._user:

@@ -42,7 +42,7 @@ class SessionReading(SessionExpiry, SessionOwnership):
             return self._new_data()
         if standing is Standing.WRONG:
             return self._forget()
-        self.touched = any(touch.outcome is Outcome.TOUCHED for touch in touches)
+        self.touched = bool(touches) and touches[0].outcome is Outcome.TOUCHED
         data = self._opened(key, record)
         if self.touched:
             self._indexed = touches[0].former

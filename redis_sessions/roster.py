@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db import DatabaseError
-from django.utils.module_loading import import_string
 
 from . import codec, operations
 from .conf import config
@@ -31,12 +29,25 @@ class Member(NamedTuple):
 
     id: str
     facts: Facts
+    user: bytes  # payload of ``_auth_user_id``
     sockets: int = 0  # how many are open
 
 
 def payload(value: str) -> bytes:
     """Return how a record holds a text."""
-    return codec.encode(value, import_string(settings.SESSION_SERIALIZER)())
+    return codec.encode(value, config().serializer())
+
+
+def text(payload: bytes) -> str | None:
+    """Return the user that a payload of ``_auth_user_id`` names; None if it cannot be decoded.
+
+    A site may have stored a number: Django takes it as well.
+    """
+    try:
+        return str(codec.decode(payload, config().serializer()))
+    except Exception as error:  # noqa: BLE001 a serializer may raise anything
+        logger.warning("A session's user cannot be decoded (%s).", type(error).__name__)
+        return None
 
 
 def page(
@@ -53,7 +64,7 @@ def page(
     tallies = [operations.count_sockets(ids)] if sockets else []
     replies = yield Send(*questions, *tallies)
     numbers = replies[-1] if sockets else repeat(0)
-    return _members(payload(user_id), ids, replies[: len(ids)], numbers), len(ids)
+    return _members(user_id, ids, replies[: len(ids)], numbers), len(ids)
 
 
 def find(user_id: str, session_id: str) -> Work[Member | None]:
@@ -61,39 +72,39 @@ def find(user_id: str, session_id: str) -> Work[Member | None]:
     if not is_id(session_id):
         return None
     [facts] = yield Send(operations.facts(session_id))
-    if facts is None or not operations.is_of(session_id, facts, payload(user_id)):
-        return None
-    return Member(session_id, facts)
+    return next(iter(_members(user_id, [session_id], [facts])), None)
 
 
 def everything(user_id: str) -> Work[list[Member]]:
     """Read all sessions; none is missed because another is renewed meanwhile."""
-    user, found, cursor = payload(user_id), dict[str, Member](), -1
+    found, cursor = dict[str, Member](), -1
     while cursor:
         [(cursor, ids)] = yield Send(operations.scan_index(user_id, max(0, cursor), PAGE))
         if ids:
             facts = yield Send(*(operations.facts(session_id) for session_id in ids))
-            found |= {one.id: one for one in _members(user, ids, facts, repeat(0))}
+            found |= {one.id: one for one in _members(user_id, ids, facts)}
     return [*found.values()]
 
 
 def _members(
-    user: bytes, ids: list[str], found: list[Facts | None], sockets: Iterable[int]
+    user_id: str, ids: list[str], found: list[Facts | None], sockets: Iterable[int] = repeat(0)
 ) -> list[Member]:
     return [
-        Member(session_id, facts, number)
+        Member(session_id, facts, user, number)
         for session_id, facts, number in zip(ids, found, sockets, strict=False)
-        if facts is not None and operations.is_of(session_id, facts, user)
+        if facts is not None and operations.is_there(facts)
+        if (user := operations.user_of(session_id, facts.user)) is not None
+        if text(user) == user_id
     ]
 
 
 def end(user_id: str, members: Iterable[Member], reason: Reason) -> Work[list[Member]]:
     """End sessions, and return those that were still there."""
     ended: list[Member] = []
-    user, waiting = payload(user_id), list(members)
+    waiting = list(members)
     while waiting:
         batch, waiting = waiting[:PAGE], waiting[PAGE:]
-        ends = [operations.revoke(member.id, reason, user) for member in batch]
+        ends = [operations.revoke(member.id, reason, member.user) for member in batch]
         ids = [member.id for member in batch]
         *done, _ = yield Send(*ends, operations.delist(user_id, *ids))
         ended += [member for member, was_there in zip(batch, done, strict=True) if was_there]
@@ -138,7 +149,7 @@ def limit(user_id: str) -> Work[int | None]:
     depends = config().limit_of
     if depends is None:
         return config().MAX_SESSIONS_PER_USER  # type: ignore[return-value]
-    user: Any = yield FindUser(user_id)
+    user: Any = yield FindUser(user_id, fresh=True)
     allowed: int | None = None if user is None else (yield Ask(depends, user))
     return allowed
 

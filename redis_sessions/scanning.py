@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from . import codec, operations, roster
+from . import operations, roster
 from .commands import index, records, server
 from .conf import config
 from .steps import Send, Work
@@ -98,13 +98,8 @@ def ghosts(listed: Sequence[Listing]) -> Work[list[Listing]]:
 def _is_ghost(listing: Listing, stored: bytes | None) -> bool:
     if stored is None:
         return True
-    try:
-        payload, _ = codec.unseal(
-            listing.session_id, b"_auth_user_id", stored, config().signing_keys
-        )
-    except ValueError:
-        return False
-    return payload != roster.payload(listing.user_id)
+    payload = operations.user_of(listing.session_id, stored)
+    return payload is not None and roster.text(payload) != listing.user_id
 
 
 def index_of(user_id: str) -> str:

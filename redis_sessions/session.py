@@ -38,9 +38,12 @@ class SessionStore(SessionConsequences):
         if key is None:
             return self._forget()
         try:
-            return self._loaded(key, self._run(*self._load_commands(key)))
+            data = self._loaded(key, self._run(*self._load_commands(key)))
         except Unreadable as reason:
             return self._unreadable(reason)
+        if self.touched:
+            self._follow(self._after_touch())
+        return data
 
     async def aload(self) -> SessionData:  # type: ignore[override]
         """See load()."""
@@ -48,9 +51,12 @@ class SessionStore(SessionConsequences):
         if key is None:
             return self._forget()
         try:
-            return self._loaded(key, await self._arun(*self._load_commands(key)))
+            data = self._loaded(key, await self._arun(*self._load_commands(key)))
         except Unreadable as reason:
             return self._unreadable(reason)
+        if self.touched:
+            await self._afollow(self._after_touch())
+        return data
 
     def create(self) -> None:
         """Store the data at hand as a new session, under a new id."""

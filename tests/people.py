@@ -1,11 +1,13 @@
 """People in the tests: sessions in which somebody is logged in, and what their index holds."""
 
+import time
 from typing import Any
 
 import redis
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 
+from redis_sessions.operations import FADING
 from redis_sessions.session import SessionStore
 from tests.conftest import Do
 
@@ -43,5 +45,7 @@ def index_of(user_id: Any = 7) -> str:
 
 
 def listed(client: redis.Redis, user_id: Any = 7) -> set[str]:
-    """Return the ids in a user's index."""
-    return {member.decode() for member in client.zrange(index_of(user_id), 0, -1)}
+    """Return the ids in a user's index, without those that it is about to forget."""
+    soon = time.time() + FADING
+    members = client.zrange(index_of(user_id), soon, "inf", byscore=True)
+    return {member.decode() for member in members}

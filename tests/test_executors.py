@@ -9,7 +9,8 @@ import pytest
 import redis
 from django.core.exceptions import SynchronousOnlyOperation
 
-from redis_sessions import connections
+from redis_sessions import connections, executors
+from redis_sessions.commands import index
 from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.session import SessionStore
 from tests.caches import caches
@@ -54,6 +55,14 @@ def test_scripts_that_the_server_forgot_are_sent_again(
     redis_client.script_flush()
     do(session.delete)
     assert not do(session.exists, session.session_key)
+
+
+def test_what_came_behind_a_forgotten_script_is_sent_again_behind_it(
+    redis_client: redis.Redis,
+) -> None:
+    redis_client.script_flush()
+    before, named, after = index.card("users"), index.enlist("users", "a", 10**10, 0), index.card
+    assert executors.run("sessions", before, named, after("users")) == [0, 1, 1]
 
 
 def test_of_several_scripts_only_the_forgotten_ones_are_sent_again(

@@ -8,12 +8,15 @@ import pytest
 import redis
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
+from redis_sessions import scripts, users
 from redis_sessions.commands import index
+from redis_sessions.exceptions import SessionRotated
+from redis_sessions.operations import FADING
 from redis_sessions.session import SessionStore
 from tests.clocks import FORTNIGHT, HOUR, later
 from tests.conftest import Do, record_of
 from tests.observers import again, nothing_stored, recorded_batches
-from tests.people import index_of, listed, log_in
+from tests.people import index_of, listed, log_in, person
 
 
 def score_of(client: redis.Redis, session: SessionStore, user_id: Any = 7) -> float | None:
@@ -54,7 +57,8 @@ def test_any_primary_key_has_an_index_of_its_own(do: Do, redis_client, user_id: 
     reader = again(session)
     assert do(reader.get, SESSION_KEY) == reader.user_id == user_id
     do(reader.flush)
-    assert not redis_client.exists(index_of(user_id))
+    assert listed(redis_client, user_id) == set()
+    assert redis_client.ttl(index_of(user_id)) <= FADING
 
 
 def test_it_is_written_before_the_record_and_leaves_with_it(
@@ -66,8 +70,8 @@ def test_it_is_written_before_the_record_and_leaves_with_it(
     batches = recorded_batches(monkeypatch)
     do(session.save)
     [(first, second)] = batches
-    assert (first.script.text, first.words[1]) == (index.load("enlist").text, index_of())
-    assert second.words[1] == record_of(session)
+    assert (first.script.text, first.words[3]) == (scripts.load("enlist").text, index_of())
+    assert second.words[3] == record_of(session)
 
 
 def test_a_score_is_never_before_the_expiry_and_less_than_ten_minutes_behind_it(
@@ -159,8 +163,78 @@ def test_what_expired_is_dropped_when_another_is_written(do: Do, redis_client) -
 
 def test_a_logout_takes_the_session_out(do: Do, redis_client) -> None:
     kept, session = log_in(do), log_in(do)
+    name = session.id
     do(session.flush)
     assert listed(redis_client) == {kept.id}
+    assert redis_client.zscore(index_of(), name) <= time.time() + FADING
+
+
+def test_a_logout_that_came_too_late_leaves_a_session_listed(do: Do, redis_client) -> None:
+    late = log_in(do)
+    live = again(late)
+    do(live.cycle_key)
+    do(live.save)
+    expiry = expiry_of(redis_client, live)
+    do(late.flush)
+    assert score_of(redis_client, live) >= expiry
+    assert redis_client.expiretime(index_of()) >= expiry
+    assert [one.id for one in users.sessions_of(person())] == [live.id]
+
+
+@pytest.mark.parametrize("method", ["pop", "clear"])
+def test_a_user_removed_too_late_leaves_a_session_listed(do: Do, redis_client, method) -> None:
+    late = again(log_in(do))
+    do(late.get, SESSION_KEY)
+    live = again(late)
+    do(live.cycle_key)
+    do(live.save)
+    do(late.pop, SESSION_KEY) if method == "pop" else late.clear()
+    with pytest.raises(SessionRotated):
+        do(late.save)
+    assert listed(redis_client) == {live.id}
+
+
+def test_a_session_that_is_only_read_stays_listed_as_long_as_it_lives(
+    do: Do, redis_client, settings
+) -> None:
+    settings.REDIS_SESSIONS = {"ROLLING": True}
+    session = log_in(do)
+    with later(HOUR):
+        reader = again(session)
+        do(reader.get, SESSION_KEY)
+        assert reader.touched
+        assert score_of(redis_client, session) >= expiry_of(redis_client, session)
+
+
+def test_an_expiry_read_before_its_touch_is_not_what_the_index_gets(
+    do: Do, redis_client, settings
+) -> None:
+    settings.REDIS_SESSIONS = {"ROLLING": True}
+    session = log_in(do)
+    redis_client.script_flush()
+    with later(HOUR):
+        do(again(session).get, SESSION_KEY)
+        assert score_of(redis_client, session) >= expiry_of(redis_client, session)
+
+
+def test_a_user_that_is_a_number_is_listed_and_ended(do: Do, redis_client) -> None:
+    session = SessionStore()
+    do(session.update, {SESSION_KEY: 7})
+    do(session.save)
+    assert [one.id for one in users.sessions_of(person())] == [session.id]
+    SessionStore.clear_expired()
+    assert listed(redis_client) == {session.id}
+    assert [one.id for one in users.end_sessions(person())] == [session.id]
+    assert not redis_client.exists(record_of(session))
+
+
+def test_who_clears_a_session_unread_leaves_no_device_there(do: Do, redis_client) -> None:
+    session = again(log_in(do, REMOTE_ADDR="192.0.2.7"))
+    session.clear()
+    do(session.update, {"basket": [1]})
+    do(session.save)
+    assert do(again(session).get, "basket") == [1]
+    assert not {b"\0d", b"\0l", b"\0s"} & set(redis_client.hgetall(record_of(session)))
 
 
 @pytest.mark.parametrize("method", ["flush", "delete"])

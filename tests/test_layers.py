@@ -45,7 +45,7 @@ KEY_FORMAT = re.compile(r":\{|\}:|^session:|%s:%s")
 # How a script runs is the executor's matter, how to listen to a channel the listener's, and how to
 # try a connection the pool's.
 THEIRS = {
-    "executors": {"EVALSHA", "EVAL"},
+    "executors": {"EVAL"},
     "listeners": {"SUBSCRIBE", "UNSUBSCRIBE", "PING"},
     "pools": {"PING"},
 }

@@ -1,5 +1,6 @@
 """MAX_SESSIONS_PER_USER: the oldest session gives way, or the login is refused."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -66,6 +67,31 @@ def test_the_one_that_gives_way_is_told_that_it_was_replaced(do: Do, redis_clien
         pubsub.get_message(timeout=5)
         log_in(do)
         assert pubsub.get_message(timeout=5)["data"] == b"replaced "
+
+
+class Overtaken(SessionStore):
+    """Another login is complete between the index's being told of this one and its save."""
+
+    def _run(self, *batch: Any) -> list[Any]:
+        if len(batch) == 1:
+            return super()._run(*batch)
+        (named,) = super()._run(batch[0])
+        session = SessionStore()
+        session.update(credentials(person()))
+        session.save()
+        return [named, *super()._run(*batch[1:])]
+
+
+@pytest.mark.parametrize("over", ["replace", "refuse"])
+def test_a_login_that_was_overtaken_counts_the_other(redis_client, limit, over: str) -> None:
+    limit(1, over)
+    session = Overtaken()
+    session.update(credentials(person()))
+    with pytest.raises(TooManySessions) if over == "refuse" else nullcontext():
+        session.save()
+    (left,) = users.sessions_of(person())
+    assert listed(redis_client) == {left.id}
+    assert (left.id == session.id) is (over == "replace")
 
 
 def test_the_sessions_of_others_do_not_count(do: Do, redis_client, limit) -> None:
@@ -180,6 +206,27 @@ def test_the_limit_may_depend_on_the_user(do: Do, redis_client, limit, django_us
         for _ in range(3):
             log_in(do, user)
         assert len(listed(redis_client, user.pk)) == left
+
+
+class Replicated:
+    """Has users in a database that is written to, and reads another, which is not there."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        return "replica"
+
+    def db_for_write(self, model: Any, **hints: Any) -> str:
+        return "default"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_user_that_a_limit_depends_on_is_that_of_the_primary(
+    do: Do, redis_client, limit, django_user_model, settings
+) -> None:
+    limit("tests.test_limits.one_for_ada")
+    user = django_user_model.objects.create(username="ada")
+    settings.DATABASE_ROUTERS = [f"{__name__}.Replicated"]
+    sessions = [log_in(do, user) for _ in range(2)]
+    assert listed(redis_client, user.pk) == {sessions[-1].id}
 
 
 def test_nobody_is_limited_where_the_user_is_gone(do: Do, redis_client, limit) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from ..scripts import Script
+from .. import scripts
 
 T = TypeVar("T")
 
@@ -17,14 +17,22 @@ T = TypeVar("T")
 class Command(Generic[T]):
     """One command and the meaning of its reply.
 
-    ``words`` is the command as sent. With a ``script``, they are what follows the script's name.
+    ``words`` is the command as sent: with a ``script``, EVALSHA and the name of that.
     ``wrong_type`` answers where the key holds something that is not a record.
     """
 
     words: tuple[Any, ...]
     parse: Callable[[Any], T]
     wrong_type: Callable[[], T]
-    script: Script | None = None
+    script: scripts.Script | None = None
+
+
+def scripted(
+    name: str, words: tuple[Any, ...], parse: Callable[[Any], T], wrong_type: Callable[[], T]
+) -> Command[T]:
+    """Return the command that runs a script on a key, the first of ``words``."""
+    script = scripts.load(name)
+    return Command(("EVALSHA", script.sha, 1, *words), parse, wrong_type, script)
 
 
 def as_is(reply: Any) -> Any:

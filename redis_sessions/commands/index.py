@@ -5,8 +5,7 @@ It is written before the record, and never says that a session is there: the rec
 
 from typing import Any
 
-from ..scripts import load
-from . import Command
+from . import Command, nothing, scripted
 
 STEP = 600  # seconds: scores are rounded up to this, so that few saves have to write one
 
@@ -39,8 +38,17 @@ def score(expiry: int) -> int:
 
 def enlist(index: str, session_id: str, score: int, now: int) -> Command[int]:
     """Note a session, drop what has expired, and return how many the index names."""
-    words = (1, index, session_id, score, now)
-    return Command(words, int, lambda: 0, load("enlist"))
+    return scripted("enlist", (index, session_id, score, now), int, lambda: 0)
+
+
+def fade(index: str, session_id: str, when: int) -> Command[int]:
+    """Forget a session at a time, unless it is noted anew before."""
+    return scripted("fade", (index, session_id, when), int, lambda: 0)
+
+
+def card(index: str) -> Command[int]:
+    """Return how many sessions the index names."""
+    return Command(("ZCARD", index), int, lambda: 0)
 
 
 def delist(index: str, *session_ids: str) -> Command[int]:
@@ -67,6 +75,11 @@ def names(index: str, session_id: str) -> Command[bool]:
 def prune(index: str, now: int) -> Command[int]:
     """Forget the sessions whose time is over; return how many they were."""
     return Command(("ZREMRANGEBYSCORE", index, "-inf", now), int, lambda: 0)
+
+
+def forget(index: str) -> Command[None]:
+    """Forget all sessions."""
+    return Command(("UNLINK", index), lambda _: None, nothing)
 
 
 def _scanned(reply: Any) -> tuple[int, list[str]]:

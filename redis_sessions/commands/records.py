@@ -1,16 +1,15 @@
 """Commands on a session's record."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from .. import scripts
 from ..inspection import Inspection
 from ..reasons import Reason
 from ..record import Facts, Record, Unreadable
 from ..tokens import is_id
-from . import Command, as_is, nothing
+from . import Command, as_is, nothing, scripted
 
 T = TypeVar("T")
 
@@ -43,10 +42,14 @@ class Result(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """What became of an end, and the user that the record held, signed."""
+    """What became of an end, and the user that the record held, signed.
+
+    Where the secret had been rotated away, ``expiry`` (unix seconds) is that of the record.
+    """
 
     outcome: Outcome
     user: bytes | None = None
+    expiry: int = 0
 
 
 def record_key(prefix: str, session_id: str) -> str:
@@ -108,8 +111,8 @@ def create(
 ) -> Command[bool]:
     """Store a new record; False where the id is taken."""
     life = (now, expiry, _or_empty(idle), int(login))
-    words = (digest, *life, *chain.from_iterable(fields.items()))
-    return _script("create", record, words, bool, lambda: False)
+    words = (record, digest, *life, *chain.from_iterable(fields.items()))
+    return scripted("create", words, bool, lambda: False)
 
 
 def save(
@@ -132,13 +135,13 @@ def save(
     life = (age, absolute_age, _or_empty(idle), _or_empty(empty_age))
     manner = (int(replaces), _or_empty(ends_at), writer, int(login), 11 + 2 * len(changed))
     fields = (*chain.from_iterable(changed.items()), *removed)
-    return _script("save", record, (digests, now, *life, *manner, *fields), _result, _gone)
+    return scripted("save", (record, digests, now, *life, *manner, *fields), _result, _gone)
 
 
 def renew(record: str, digests: bytes, fields: Mapping[bytes, tuple[bytes, bytes]]) -> Command[int]:
     """Replace values, given as (as read, as signed anew), that nobody has written since."""
-    words = (digests, *chain.from_iterable((name, *pair) for name, pair in fields.items()))
-    return _script("renew", record, words, int, lambda: 0)
+    named = chain.from_iterable((name, *pair) for name, pair in fields.items())
+    return scripted("renew", (record, digests, *named), int, lambda: 0)
 
 
 def rotate(
@@ -150,39 +153,29 @@ def rotate(
     writer: str = "",
 ) -> Command[Result]:
     """Give a record a new digest."""
-    words = (digests, new_digest, now, reason.value, writer)
-    return _script("rotate", record, words, _result, _gone)
+    words = (record, digests, new_digest, now, reason.value, writer)
+    return scripted("rotate", words, _result, _gone)
 
 
 def end(
     record: str, digests: bytes, reason: Reason = Reason.LOGOUT, writer: str = ""
 ) -> Command[Ended]:
     """Remove a record."""
-    words = (digests, reason.value, writer)
-    return _script("end", record, words, _ended, lambda: Ended(Outcome.GONE))
+    words = (record, digests, reason.value, writer)
+    return scripted("end", words, _ended, lambda: Ended(Outcome.GONE))
 
 
 def revoke(record: str, reason: Reason, users: Iterable[bytes]) -> Command[bool]:
     """Remove a record that holds one of ``users``, signed; of whomever, where none is given."""
-    return _script("revoke", record, (reason.value, *users), bool, lambda: False)
+    return scripted("revoke", (record, reason.value, *users), bool, lambda: False)
 
 
 def touch(
     record: str, digests: bytes, now: int, *, idle: int, absolute_age: int, interval: int
 ) -> Command[Result]:
     """Renew a record's expiry where that gains ``interval`` seconds at least."""
-    words = (digests, now, idle, absolute_age, interval)
-    return _script("touch", record, words, _result, _gone)
-
-
-def _script(
-    name: str,
-    record: str,
-    words: tuple[Any, ...],
-    parse: Callable[[Any], T],
-    wrong_type: Callable[[], T],
-) -> Command[T]:
-    return Command((1, record, *words), parse, wrong_type, scripts.load(name))
+    words = (record, digests, now, idle, absolute_age, interval)
+    return scripted("touch", words, _result, _gone)
 
 
 def _or_empty(number: int | str | None) -> int | str:
@@ -194,7 +187,10 @@ def _result(reply: list[int]) -> Result:
 
 
 def _ended(reply: list[Any]) -> Ended:
-    return Ended(Outcome(reply[0]), *reply[1:])
+    outcome, *told = reply
+    if outcome == Outcome.ROTATED:
+        return Ended(Outcome.ROTATED, expiry=int(told[0]) if told else 0)
+    return Ended(Outcome(outcome), *told)
 
 
 def _gone() -> Result:
