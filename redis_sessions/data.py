@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Container, Iterator, Mapping, MutableMapping
 from math import inf
+from threading import RLock
 from typing import Any, NamedTuple
 
 from . import codec
@@ -32,6 +33,9 @@ class SessionData(MutableMapping[Any, Any]):
     ``replaces`` the next save drops every field that is not in here, as ``clear()`` asks for.
     ``on_use()`` is called whenever a value is read, set or removed. Values whose payloads have
     ``compress_from`` bytes or more are written compressed.
+
+    A consumer's thread may use it while its event loop saves it, or takes in what others changed:
+    what concerns a value, its payload and its assignment together is done under a lock.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class SessionData(MutableMapping[Any, Any]):
         self._undecodable: set[str] = set()
         self._session_id = session_id
         self._on_use = on_use
+        self._lock = RLock()
         self._compress_from = compress_from
         self.replaces = replaces
 
@@ -59,19 +64,25 @@ class SessionData(MutableMapping[Any, Any]):
         if self._on_use is not None:
             self._on_use()
         value = self._values[key]
-        return self._decode(key) if value is _PENDING else value
+        if value is _PENDING:
+            with self._lock:
+                value = self._values[key]  # meanwhile somebody else may have
+                return self._decode(key) if value is _PENDING else value
+        return value
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._on_use is not None:
             self._on_use()
-        self._assignments += 1
-        self._assigned[key] = self._assignments
-        self._values[key] = value
+        with self._lock:
+            self._assignments += 1
+            self._assigned[key] = self._assignments
+            self._values[key] = value
 
     def __delitem__(self, key: Any) -> None:
-        self[key]  # what cannot be decoded is absent: it must stay in Redis
-        del self._values[key]
-        self._assigned.pop(key, None)
+        with self._lock:
+            self[key]  # what cannot be decoded is absent: it must stay in Redis
+            del self._values[key]
+            self._assigned.pop(key, None)
 
     def __contains__(self, key: object) -> bool:
         try:
@@ -143,64 +154,68 @@ class SessionData(MutableMapping[Any, Any]):
 
     def whole(self) -> Delta:
         """Return every field as a delta, for a new record."""
-        assigned = dict(self._assigned)
-        changed = {
-            codec.field_name(key): (
-                self._payloads[key] if value is _PENDING else self._packed(key, value)
-            )
-            for key, value in list(self._values.items())
-        }
-        return Delta(changed, [], True, assigned)
+        with self._lock:
+            assigned = dict(self._assigned)
+            changed = {
+                codec.field_name(key): (
+                    self._payloads[key] if value is _PENDING else self._packed(key, value)
+                )
+                for key, value in self._values.items()
+            }
+            return Delta(changed, [], True, assigned)
 
     def delta(self) -> Delta:
         """Return what to write; raises TypeError naming the key that cannot be serialised."""
-        assigned = dict(self._assigned)  # first: what a thread assigns meanwhile is not in here
-        changed = {codec.field_name(key): payload for key, payload in self._changes()}
-        return Delta(changed, self._removed(), self.replaces, assigned)
+        with self._lock:
+            changed = {codec.field_name(key): payload for key, payload in self._changes()}
+            return Delta(changed, self._removed(), self.replaces, dict(self._assigned))
 
     def settle(self, delta: Delta) -> None:
         """Take ``delta`` as stored. What was changed since it was computed stays to be saved."""
-        if delta.replaces:
-            self._payloads.clear()
-            self._undecodable.clear()
-            self.replaces = False
-        for field in delta.removed:
-            self._payloads.pop(field.decode(), None)
-        for field, payload in delta.changed.items():
-            self._payloads[field.decode()] = payload
-            self._undecodable.discard(field.decode())
-        for key, number in delta.assigned.items():
-            if self._assigned.get(key) == number:
-                del self._assigned[key]
+        with self._lock:
+            if delta.replaces:
+                self._payloads.clear()
+                self._undecodable.clear()
+                self.replaces = False
+            for field in delta.removed:
+                self._payloads.pop(field.decode(), None)
+            for field, payload in delta.changed.items():
+                self._payloads[field.decode()] = payload
+                self._undecodable.discard(field.decode())
+            for key, number in delta.assigned.items():
+                if self._assigned.get(key) == number:
+                    del self._assigned[key]
 
     def rebase(self, payloads: Mapping[str, bytes]) -> set[str]:
         """Take in what the record holds now, under the changes made here; return what differs.
 
         What was changed here and is not saved yet stays on top: saving it comes later, so it wins.
         """
-        mine = self.delta()
-        news = {
-            key
-            for key in payloads.keys() | self._payloads.keys()
-            if payloads.get(key) != self._payloads.get(key)
-        }
-        self._payloads = dict(payloads)
-        kept = {field.decode() for field in (*mine.changed, *mine.removed)}
-        for key in news - kept if not self.replaces else ():
-            self._undecodable.discard(key)
-            if key in payloads:
-                self._values[key] = _PENDING
-            else:
-                self._values.pop(key, None)
-        for key in self._values:
-            if codec.key_text(key) in kept and key not in self._assigned:
-                self[key] = self._values[key]  # changed in place: compared to the old record
-        return news
+        with self._lock:
+            mine = self.delta()
+            news = {
+                key
+                for key in payloads.keys() | self._payloads.keys()
+                if payloads.get(key) != self._payloads.get(key)
+            }
+            self._payloads = dict(payloads)
+            kept = {field.decode() for field in (*mine.changed, *mine.removed)}
+            for key in news - kept if not self.replaces else ():
+                self._undecodable.discard(key)
+                if key in payloads:
+                    self._values[key] = _PENDING
+                else:
+                    self._values.pop(key, None)
+            for key in [*self._values]:
+                if codec.key_text(key) in kept and key not in self._assigned:
+                    self[key] = self._values[key]  # changed in place: compared to the old record
+            return news
 
     def changed_in_place(self) -> bool:
         """Tell whether a loaded value was mutated or removed without an assignment."""
-        in_place = (key for key, _ in self._changes() if key not in self._assigned)
-        return any(True for _ in in_place) or bool(self._removed())
+        with self._lock:
+            in_place = (key for key, _ in self._changes() if key not in self._assigned)
+            return any(True for _ in in_place) or bool(self._removed())
 
     def _changes(self) -> Iterator[tuple[Any, bytes]]:
         """Yield key and payload of what was assigned, and of mutable values that differ now."""
