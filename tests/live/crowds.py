@@ -86,7 +86,7 @@ class Crowd:
 
     async def see(self, name: str) -> None:
         """Wait until all of them do."""
-        async with asyncio.timeout(6 * BOUND):
+        async with asyncio.timeout(12 * BOUND):
             while {found["name"] for found in await self.ask("get")} != {name}:
                 pass
 
