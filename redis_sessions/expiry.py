@@ -32,9 +32,9 @@ class SessionExpiry(SessionContent):
     def _ages(self) -> tuple[int, int | None]:
         """Return the seconds to live, and the idle time to note where it is not the default."""
         expiry = self.get("_session_expiry")
-        age = min(int(self.get_expiry_age(expiry=expiry)), FOREVER)
         if not expiry:
-            return age, None
+            return min(self._default_age(), FOREVER), None
+        age = min(int(self.get_expiry_age(expiry=expiry)), FOREVER)
         return age, 0 if isinstance(expiry, datetime | str) else age
 
     def _life(self, data: SessionData, delta: Delta) -> tuple[int, int | str | None]:
