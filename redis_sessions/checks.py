@@ -18,6 +18,7 @@ from redis.connection import AbstractConnection, parse_url
 from . import connections, executors
 from .commands import server
 from .conf import CHOICES, SETTING, SMALLEST, Config, config
+from .devices import UNIX
 from .exceptions import SessionStoreUnavailable
 from .live.codes import CloseCode
 from .session import SessionStore
@@ -129,7 +130,8 @@ def _wrong_networks(value: Any) -> str | None:
         return f"must be a list of addresses and networks, not {value!r}"
     for text in value:
         try:
-            ip_network(text)
+            if text != UNIX:
+                ip_network(text)
         except ValueError as error:
             return f"names no network: {error}"
     return None

@@ -4,16 +4,19 @@ Packed: 4 bytes of unix time, the length of the ip and the ip, and the user agen
 dictionary of what user agents consist of. That keeps most below the 64 bytes of a compact hash.
 """
 
+import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
-Network = IPv4Network | IPv6Network
+UNIX = "unix"  # stands for a peer without an address: one behind a Unix socket
+Proxy = IPv4Network | IPv6Network | str  # a network, or UNIX
 
 _LONGEST = 512  # characters of a user agent; the common ones have less than 200
+_WITH_PORT = re.compile(r"([0-9.]+):[0-9]+|\[([^]]*)\](?::[0-9]+)?")
 # Never change: what was packed with another dictionary cannot be read. The commonest come last.
 _DICTIONARY = (
     b"compatible; bot http://www.Googlebot/2.1 curl/ python-requests/ okhttp/ Dart/ CFNetwork/"
@@ -40,7 +43,7 @@ class Device:
 
 def pack(device: Device, now: int) -> bytes:
     """Return a device as bytes."""
-    return now.to_bytes(4) + _packed(device.ip, device.user_agent)
+    return now.to_bytes(4) + _body(device)
 
 
 def unpack(packed: bytes) -> Device:
@@ -59,20 +62,21 @@ def is_fresh(packed: bytes, now: int, interval: int) -> bool:
 
 def differs(device: Device, packed: bytes) -> bool:
     """Tell whether a device is another than the one that was noted."""
-    return packed[4:] != _packed(device.ip, device.user_agent) if packed else device != Device()
+    return packed[4:] != _body(device) if packed else device != Device()
 
 
-def client_ip(meta: Mapping[str, Any], trusted: Iterable[Network]) -> str:
+def client_ip(meta: Mapping[str, Any], trusted: Collection[Proxy]) -> str:
     """Return the address of the client: the last one that no trusted proxy has.
 
     ``X-Forwarded-For`` counts as far as each hop towards the client was told by a proxy of
     ``trusted``: whatever else stands in it, the client may have written. Empty where not known.
     """
-    trusted = list(trusted)
     hops = str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",") if trusted else []
     hops = [hop.strip() for hop in hops if hop.strip()]
-    client = _address(str(meta.get("REMOTE_ADDR") or ""))
-    while hops and client and any(ip_address(client) in network for network in trusted):
+    networks = [proxy for proxy in trusted if not isinstance(proxy, str)]
+    peer = str(meta.get("REMOTE_ADDR") or "")
+    client = _address(hops.pop() if hops and not peer and UNIX in trusted else peer)
+    while hops and client and any(ip_address(client) in network for network in networks):
         client = _address(hops.pop())
     return client
 
@@ -86,12 +90,19 @@ def truncated(ip: str) -> str:
 
 
 def _address(text: str) -> str:
-    """Return an address in its usual form; empty for what is none."""
+    """Return an address in its usual form, without a port; empty for what is none."""
+    if found := _WITH_PORT.fullmatch(text):
+        text = found[1] or found[2]
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return ""
     return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _body(device: Device) -> bytes:
+    # Cut before the cache, which would keep megabytes of what clients make up.
+    return _packed(device.ip, device.user_agent[:_LONGEST])
 
 
 @lru_cache(maxsize=4096)
@@ -117,7 +128,7 @@ def _deflated(text: str) -> bytes:
     if not text:
         return b""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=_DICTIONARY)
-    return deflate.compress(text[:_LONGEST].encode(errors="replace")) + deflate.flush()
+    return deflate.compress(text.encode(errors="replace")) + deflate.flush()
 
 
 def _inflated(packed: bytes) -> str:

@@ -7,6 +7,9 @@ from . import devices
 from .devices import Device
 from .record import Facts
 
+# A day from what a calendar has, so that every time zone can show them.
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
@@ -38,15 +41,21 @@ class SessionInfo:
         """Make one of what was read; ``expires`` is unix seconds."""
         return cls(
             session_id,
-            _time(facts.created),
-            _time(facts.login / 1_000_000),
-            _time(facts.seen),
-            _time(expires),
+            moment(facts.created),
+            moment(facts.login / 1_000_000),
+            moment(facts.seen),
+            moment(expires),
             devices.unpack(facts.device),
             sockets,
             is_current,
         )
 
 
-def _time(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
+    """Return a time, from unix seconds; the first or last of a calendar for what it lacks.
+
+    No one has signed the times in a record: who can write to the server may have put any number.
+    """
+    if not _FIRST.timestamp() <= seconds <= _LAST.timestamp():
+        return _FIRST if seconds < 0 else _LAST
     return datetime.fromtimestamp(seconds, UTC)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.exception import response_for_exception
@@ -120,16 +120,19 @@ class SessionMiddleware(DjangoSessionMiddleware):
         )
 
 
-class AuthenticationMiddleware(DjangoAuthentication):
-    """``request.user`` and ``request.auser()``.
+if apps.is_installed("django.contrib.auth"):  # else Django's cannot be imported
+    from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
 
-    Put it in the place of ``django.contrib.auth.middleware.AuthenticationMiddleware``.
-    """
+    class AuthenticationMiddleware(DjangoAuthentication):
+        """``request.user`` and ``request.auser()``.
 
-    async def __acall__(self, request: HttpRequest) -> Any:
-        """Answer a request under ASGI: nothing here needs a thread."""
-        self.process_request(request)
-        return await self.get_response(request)  # type: ignore[misc]
+        Put it in the place of ``django.contrib.auth.middleware.AuthenticationMiddleware``.
+        """
+
+        async def __acall__(self, request: HttpRequest) -> Any:
+            """Answer a request under ASGI: nothing here needs a thread."""
+            self.process_request(request)
+            return await self.get_response(request)  # type: ignore[misc]
 
 
 class _Saved:

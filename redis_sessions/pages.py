@@ -28,7 +28,7 @@ from .useragents import describe
 from .users import SessionInfo
 
 _PAGE_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
-_LIST = "redis_sessions:session_list"
+_APP = "redis_sessions"
 
 
 @method_decorator([csrf_protect, never_cache], name="dispatch")
@@ -36,7 +36,8 @@ class SessionListView(LoginRequiredMixin, TemplateView):
     """Where the user is signed in.
 
     The template gets ``sessions``, a list of SessionInfo, ``has_others``, which tells whether there
-    is more than the current one, and ``previous_page`` and ``next_page``: numbers, or None.
+    is more than the current one, ``previous_page`` and ``next_page``: numbers, or None, and
+    ``namespace``, under which its addresses are found.
     """
 
     template_name = "redis_sessions/session_list.html"
@@ -47,6 +48,7 @@ class SessionListView(LoginRequiredMixin, TemplateView):
         sessions = self.sessions_on(number)
         is_last = not self.sessions_on(number + 1)
         return super().get_context_data(
+            namespace=_namespace(self.request),
             sessions=sessions,
             has_others=number > 1 or not is_last or any(not one.is_current for one in sessions),
             previous_page=number - 1 or None,
@@ -81,13 +83,17 @@ class EndingView(LoginRequiredMixin, View):
         if self.raise_exception:
             return super().handle_no_permission()
         return redirect_to_login(
-            reverse(_LIST), self.get_login_url(), self.get_redirect_field_name()
+            self.list_url(), self.get_login_url(), self.get_redirect_field_name()
         )
+
+    def list_url(self) -> str:
+        """Return the address of the list."""
+        return reverse(f"{_namespace(self.request)}:session_list")
 
     def tell(self, ended: Sequence[SessionInfo]) -> HttpResponse:
         """Redirect to the list, with a message."""
         messages.success(self.request, self.message(ended), fail_silently=True)
-        return redirect(_LIST)
+        return redirect(self.list_url())
 
 
 class EndSessionView(EndingView):
@@ -138,6 +144,16 @@ class EndOtherSessionsView(EndingView):
             "%(count)d other session is ended.", "%(count)d other sessions are ended.", len(ended)
         )
         return text % {"count": len(ended)}
+
+
+def _namespace(request: HttpRequest) -> str:
+    """Return the namespace of a page's addresses: that of the request, if it is one of ours.
+
+    A site may have included them more than once, or below a namespace of its own.
+    """
+    match = request.resolver_match
+    is_ours = match is not None and match.app_names[-1:] == [_APP]
+    return match.namespace if match is not None and is_ours else _APP
 
 
 def _page_number(text: str) -> int:

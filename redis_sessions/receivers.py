@@ -81,11 +81,11 @@ def end_with_activity(
 
 
 def end_with_user(instance: Any, using: str, **_: Any) -> None:
-    """End the sessions of a user who is deleted, and forget the last login."""
+    """Erase a user who is deleted. The last login may have been noted under other settings."""
     of = user_id(instance)  # the key of the instance is gone when the transaction is committed
     if config().END_WITH_USER:
-        _after_commit(using, _ending(of), f"The sessions of the deleted user {of} go on")
-    if config().RECORD_LAST_LOGIN == "redis":
+        _after_commit(using, _erasing(of), f"The sessions of the deleted user {of} go on")
+    else:
         forgetting = _send(operations.forget_login(of))
         _after_commit(using, forgetting, f"The last login of the deleted user {of} stays")
 
@@ -100,6 +100,12 @@ def _is_deactivated(user: Any, written: Collection[str] | None) -> bool:
 
 def _ending(user_id: str) -> Work[Any]:
     return roster.end_all(user_id, Reason.REVOKED)
+
+
+def _erasing(user_id: str) -> Work[None]:
+    yield from _ending(user_id)
+    # The index may name sessions whose records were lost.
+    yield steps.Send(operations.forget_index(user_id), operations.forget_login(user_id))
 
 
 def _send(command: Any) -> Work[None]:

@@ -1,12 +1,13 @@
 """What staff may do with any session, whosever it is: see what it consists of, and end it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from . import devices, operations, steps
 from .commands import server
 from .devices import Device
+from .info import moment
 from .inspection import Kind
 from .looking import Look, look
 from .reasons import Reason
@@ -98,8 +99,8 @@ def _described(found: Look, ttl: int, sockets: int) -> SessionDetails:
         kind=found.kind,
         user_id=found.user_id,
         fault=found.fault,
-        logged_in=_time(None if found.user_id is None else login),
-        last_seen=_time(inspection.seen),
+        logged_in=None if found.user_id is None or login is None else moment(login),
+        last_seen=None if inspection.seen is None else moment(inspection.seen),
         sockets=sockets,
         keys=found.keys,
         ttl=None if ttl < 0 else ttl,
@@ -113,16 +114,8 @@ def _of_record(record: Record | Unreadable) -> dict[str, Any]:
     if isinstance(record, Unreadable):
         return {"created": None, "expires": None, "version": None, "device": Device()}
     return {
-        "created": _time(record.created),
-        "expires": _time(min(record.expiry, record.created + operations.absolute_age())),
+        "created": moment(record.created),
+        "expires": moment(min(record.expiry, record.created + operations.absolute_age())),
         "version": record.version,
         "device": devices.unpack(record.device),
     }
-
-
-def _time(seconds: float | None) -> datetime | None:
-    """Return a time; None for what is none that a calendar has."""
-    try:
-        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None

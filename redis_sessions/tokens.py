@@ -56,9 +56,9 @@ def rotate_key(key: SessionKey) -> SessionKey:
     return SessionKey(key.id, random_text(SECRET_LENGTH))
 
 
-def is_id(text: str) -> bool:
-    """Tell whether a text could be the id of a session."""
-    return _ID_PATTERN.fullmatch(text) is not None
+def is_id(text: object) -> bool:
+    """Tell whether something could be the id of a session."""
+    return isinstance(text, str) and _ID_PATTERN.fullmatch(text) is not None
 
 
 def split_key(text: str | None) -> SessionKey | None:

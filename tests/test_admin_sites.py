@@ -7,12 +7,30 @@ from io import StringIO
 from typing import Any
 
 import pytest
+import redis
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import connection
 
 from redis_sessions.models import ActiveSession
+from tests.settings import URL
 
+CLAIMED = """
+from django.test import Client
+from django.urls import include, path, reverse
+from redis_sessions import claims, executors
+from redis_sessions.conf import config
+from redis_sessions.session import SessionStore
+urlpatterns = [path("sessions/", include("redis_sessions.urls"))]
+session = SessionStore()
+session["basket"] = 1
+session.save()
+text, command = claims.make(session.key, [None])
+executors.run(config().alias, command)
+origin = {"Origin": "http://testserver"}
+answer = Client().post(reverse("redis_sessions:claim"), {"claim": text}, headers=origin)
+print(answer.status_code, answer.cookies["sessionid"].value == session.session_key)
+"""
 CHECKED = "call_command('check'); print(sorted(apps.app_configs))"
 
 
@@ -90,6 +108,16 @@ def test_a_site_without_an_admin_imports_none_of_it(installed: list[str]) -> Non
 
 def test_a_site_without_a_database_starts() -> None:
     assert "redis_sessions" in python(f"django.setup(); {CHECKED}", "redis_sessions", DATABASES={})
+
+
+def test_a_site_without_users_brings_cookies_by_claims(redis_client: redis.Redis) -> None:
+    site = {
+        "CACHES": {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": URL}},
+        "MIDDLEWARE": ["redis_sessions.middleware.SessionMiddleware"],
+        "ROOT_URLCONF": "__main__",
+        "ALLOWED_HOSTS": ["testserver"],
+    }
+    assert python(f"django.setup()\n{CLAIMED}", "redis_sessions", **site) == "204 True\n"
 
 
 def test_the_sockets_part_may_be_imported_before_the_apps_are_ready() -> None:

@@ -47,7 +47,7 @@ def test_settings_that_can_be_are_none(settings: Settings) -> None:
         "MAX_SESSIONS_PER_USER": "redis_sessions.users.count",
         "OVER_LIMIT": "refuse",
         "DEVICES": "truncated",
-        "TRUSTED_PROXIES": ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"],
+        "TRUSTED_PROXIES": ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "unix"],
         "RECORD_LAST_LOGIN": "off",
         "END_WITH_USER": False,
     }
@@ -106,6 +106,8 @@ def test_settings_that_are_no_dict_are_an_error(settings: Settings) -> None:
         ("TRUSTED_PROXIES", ["10.0.0.1/8"]),
         ("TRUSTED_PROXIES", ["proxy.example.com"]),
         ("TRUSTED_PROXIES", [None]),
+        ("TRUSTED_PROXIES", ["UNIX"]),
+        ("TRUSTED_PROXIES", "unix"),
         ("OBSOLETE", "no.such.callable"),
         ("OBSOLETE", "redis_sessions.conf.SETTING"),
         ("REVALIDATE", 0),

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 import pytest
 from hypothesis import strategies as st
 
+from redis_sessions import devices
 from redis_sessions.devices import Device, client_ip, differs, is_fresh, pack, truncated, unpack
 from tests.properties import given
 
@@ -66,6 +67,14 @@ def test_a_long_user_agent_is_cut_at_512_characters() -> None:
     assert unpack(pack(Device("", "é" * 5000), NOW)).user_agent == "é" * 512
 
 
+def test_however_long_user_agents_are_512_characters_of_them_are_remembered() -> None:
+    devices._packed.cache_clear()
+    long = [Device("", "x" * 512 + end * 5000) for end in "abc"]
+    noted = [pack(device, NOW) for device in long]
+    assert not any(differs(device, noted[0]) for device in long)
+    assert devices._packed.cache_info().currsize == 1
+
+
 def test_little_that_inflates_to_much_is_cut() -> None:
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     planted = bytes(5) + deflate.compress(b"a" * 50_000_000) + deflate.flush()
@@ -106,6 +115,23 @@ def test_another_address_or_user_agent_is_another_device() -> None:
         ("fe80::1%eth0", "", [], "fe80::1"),
         ("", "192.0.2.66", PROXIES, ""),
         (None, "192.0.2.66", PROXIES, ""),
+        ("", "192.0.2.66", ["unix"], "192.0.2.66"),
+        (None, "192.0.2.66", ["unix"], "192.0.2.66"),
+        ("", "6.6.6.6, 192.0.2.66", ["unix"], "192.0.2.66"),
+        ("", "6.6.6.6, 192.0.2.66, 10.2.2.2", ["unix", *PROXIES], "192.0.2.66"),
+        ("", "6.6.6.6, unknown", ["unix"], ""),
+        ("", "", ["unix"], ""),
+        ("nonsense", "192.0.2.66", ["unix"], ""),
+        ("198.51.100.7", "192.0.2.66", ["unix"], "198.51.100.7"),
+        ("10.0.0.1", "192.0.2.9:4711", PROXIES, "192.0.2.9"),
+        ("10.0.0.1", "6.6.6.6, 192.0.2.9:4711, 10.2.2.2:80", PROXIES, "192.0.2.9"),
+        ("10.0.0.1", "[2001:db8::1]:4711", PROXIES, "2001:db8::1"),
+        ("10.0.0.1", "[2001:db8::1]", PROXIES, "2001:db8::1"),
+        ("10.0.0.1", "[::ffff:192.0.2.9]:4711", PROXIES, "192.0.2.9"),
+        ("10.0.0.1", "192.0.2.9:", PROXIES, ""),
+        ("10.0.0.1", "192.0.2.9:http", PROXIES, ""),
+        ("10.0.0.1", "[]:4711", PROXIES, ""),
+        ("10.0.0.1", "[2001:db8::1", PROXIES, ""),
     ],
 )
 def test_the_client_is_the_last_hop_that_no_trusted_proxy_has(

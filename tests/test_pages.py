@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.urls import include, path
 from django.utils.dateparse import parse_datetime
 
 from redis_sessions import users
 from redis_sessions.pages import SessionListView
 from redis_sessions.session import SessionStore
+from tests import rooms
 from tests.people import credentials
-from tests.rooms import HALVES, OTHERS, Browse, browsing, end_of, in_rooms, words
+from tests.rooms import HALVES, LIST, OTHERS, Browse, Browser, browsing, end_of, in_rooms, words
 
 pytestmark = pytest.mark.django_db
 
@@ -110,6 +112,58 @@ def test_a_long_user_agent_is_shown_shortened(browse: Browse, size: int) -> None
     assert "\u00e4&lt;" * 29 + "\u00e4\N{HORIZONTAL ELLIPSIS}" in page
     assert "\u00e4<" not in page
     assert page.count("&lt;") == 29
+
+
+class Shop:
+    """URLs that have ours below a namespace, once more under another name, and a view outside."""
+
+    _account = [
+        path("sessions/", include("redis_sessions.urls")),
+        path("devices/", include("redis_sessions.urls", namespace="devices")),
+        path("mine/", SessionListView.as_view(), name="mine"),
+    ]
+    urlpatterns = [
+        *rooms.urlpatterns,
+        path("account/", include((_account, "shop"), namespace="shop")),
+    ]
+
+
+@pytest.mark.parametrize("place", ["/account/sessions/", "/account/devices/", LIST])
+def test_the_page_works_wherever_its_addresses_are_included(
+    browse: Browse, settings: Any, place: str
+) -> None:
+    settings.ROOT_URLCONF = Shop
+    phone, tablet, desk = browse(), browse(), browse()
+    page = desk.get(place).content.decode()
+    for url in (f"{place}end/{desk.id}/", f"{place}end/{phone.id}/", f"{place}end/others/"):
+        assert f'action="{url}"' in page
+    for url in (f"{place}end/{phone.id}/", f"{place}end/others/"):
+        response = desk.post(url)
+        assert (response.status_code, response.url) == (302, place)
+        assert tablet.is_signed_in() == ("others" not in url)
+    assert not phone.is_signed_in()
+    stranger = Browser(desk.half).post(f"{place}end/others/")
+    assert (stranger.status_code, stranger.url) == (302, f"/in/?next={place}")
+
+
+def test_a_list_elsewhere_leads_to_the_addresses_that_are_included_without_a_namespace(
+    browse: Browse, settings: Any
+) -> None:
+    settings.ROOT_URLCONF = Shop
+    browse()
+    page = browse().get("/account/mine/").content.decode()
+    assert page.count(f'action="{LIST}end/') == 3
+
+
+@pytest.mark.parametrize("number", [9 * 10**17, -9 * 10**17])
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
+def test_times_that_no_calendar_has_do_not_break_the_page(
+    browse: Browse, settings: Any, redis_client: Any, number: int, zone: str
+) -> None:
+    settings.TIME_ZONE = zone
+    phone, desk = browse(), browse()
+    redis_client.hset(f"session:{{{phone.id}}}", mapping={"\0l": number, "\0s": number})
+    assert desk.page().count('class="session"') == 2
 
 
 def test_no_cache_keeps_the_page(browse: Browse) -> None:

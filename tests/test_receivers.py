@@ -83,6 +83,7 @@ def delete_by_query(user: Any) -> None:
 
 ENDS = [deactivate, adeactivate, deactivate_and_save_that_only, delete, adelete, delete_by_query]
 ends = pytest.mark.parametrize("end", ENDS)
+deletes = pytest.mark.parametrize("delete", [delete, adelete, delete_by_query])
 
 
 @ends
@@ -149,10 +150,38 @@ def test_no_session_ends_with_a_user_where_the_site_does_not_want_it(
     ada: User, end: Callable[[Any], None], settings: Any, redis_client: redis.Redis
 ) -> None:
     settings.REDIS_SESSIONS = {"END_WITH_USER": False}
-    session = logged_in(ada)
-    with no_commands(redis_client):
-        end(ada)
+    session, pk = logged_in(ada), ada.pk
+    end(ada)
     assert is_there(session)
+    assert redis_client.zscore(f"session:user:{{{pk}}}", session.id)
+
+
+def test_where_no_session_ends_with_a_user_a_deactivation_does_not_reach_the_server(
+    ada: User, settings: Any, redis_client: redis.Redis
+) -> None:
+    settings.REDIS_SESSIONS = {"END_WITH_USER": False}
+    with no_commands(redis_client):
+        deactivate(ada)
+
+
+@deletes
+@pytest.mark.parametrize("where", ["database", "redis", "off"])
+def test_the_server_holds_nothing_of_a_user_who_was_deleted(
+    ada: User, delete: Callable[[Any], None], where: str, settings: Any, redis_client: redis.Redis
+) -> None:
+    settings.REDIS_SESSIONS = {"RECORD_LAST_LOGIN": "redis"}
+    lost, *_ = [logged_in(ada) for _ in range(3)]
+    redis_client.delete(f"session:{{{lost.id}}}")
+    assert redis_client.dbsize() == 4  # two records, the index, the last login
+    settings.REDIS_SESSIONS = {"RECORD_LAST_LOGIN": where}
+    delete(ada)
+    assert redis_client.keys() == []
+
+
+def test_an_index_that_is_none_goes_with_the_user_too(ada: User, redis_client: redis.Redis) -> None:
+    redis_client.set(f"session:user:{{{ada.pk}}}", "planted")
+    delete(ada)
+    assert redis_client.keys() == []
 
 
 def save(user: Any) -> None:
@@ -538,14 +567,16 @@ def test_a_last_login_that_nobody_can_be_asked_for_is_an_error(
 
 
 @pytest.mark.parametrize("end_with_user", [True, False])
+@pytest.mark.parametrize("where", ["database", "redis", "off"])
 def test_the_last_login_is_forgotten_when_the_user_is_deleted(
-    ada: User, end_with_user: bool, settings: Any, redis_client: redis.Redis
+    ada: User, end_with_user: bool, where: str, settings: Any, redis_client: redis.Redis
 ) -> None:
     settings.REDIS_SESSIONS = {"RECORD_LAST_LOGIN": "redis", "END_WITH_USER": end_with_user}
     log_in(ada)
     assert redis_client.keys("session:login:*")
     deactivate(ada)
     assert redis_client.keys("session:login:*")
+    settings.REDIS_SESSIONS = {"RECORD_LAST_LOGIN": where, "END_WITH_USER": end_with_user}
     ada.delete()
     assert redis_client.keys("session:login:*") == []
 

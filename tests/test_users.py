@@ -2,24 +2,27 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 import redis
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
+from django.utils.functional import SimpleLazyObject
 
-from redis_sessions import executors, roster, users
+from redis_sessions import executors, roster, staff, users
 from redis_sessions.devices import Device
 from redis_sessions.exceptions import SessionGone
 from redis_sessions.reasons import Reason
 from redis_sessions.session import SessionStore
 from tests.clocks import HOUR, later
 from tests.conftest import Do, record_of
-from tests.observers import again, nothing_stored, recorded_batches
+from tests.observers import again, no_commands, nothing_stored, recorded_batches
 from tests.people import FIREFOX, credentials, index_of, listed, log_in, person
 
 Call = Callable[..., Any]
+EDGES = [timezone(timedelta(hours=hours)) for hours in (-12, 14)]
 
 
 @pytest.fixture
@@ -195,6 +198,78 @@ def test_an_id_of_nobody_is_not_found(do: Do, call: Call, redis_client, session_
         assert call(users.end_session, person(), session_id) is None
 
 
+@pytest.mark.parametrize("session_id", [None, 5, b"0" * 14, ["a"], {}])
+def test_what_is_no_text_is_the_id_of_nobody(
+    do: Do, call: Call, redis_client, session_id: Any
+) -> None:
+    log_in(do)
+    with no_commands(redis_client):
+        assert call(users.end_session, person(), session_id) is None
+
+
+@pytest.mark.parametrize("name", ["offset", "limit"])
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(-1, ValueError), (-(10**30), ValueError), ("1", TypeError), (1.0, TypeError)],
+)
+def test_a_page_that_cannot_be_is_an_error(
+    call: Call, redis_client, name: str, number: Any, error: type[Exception]
+) -> None:
+    with no_commands(redis_client), pytest.raises(error, match=f"{name} must be .*{number}"):
+        call(users.sessions_of, person(), **{name: number})
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63, 10**30])
+def test_a_page_may_lie_behind_all_sessions_or_hold_more_than_there_are(
+    do: Do, call: Call, number: int
+) -> None:
+    session = log_in(do)
+    assert call(users.sessions_of, person(), offset=number) == []
+    assert ids(call(users.sessions_of, person(), limit=number)) == [session.id]
+
+
+@pytest.mark.parametrize("user", [AnonymousUser(), SimpleLazyObject(AnonymousUser)], ids=type)
+def test_an_anonymous_user_has_no_sessions(do: Do, call: Call, redis_client, user: Any) -> None:
+    session = log_in(do)
+    with no_commands(redis_client):
+        assert call(users.sessions_of, user, session) == []
+        assert call(users.count, user) == 0
+        assert call(users.end_session, user, session.id) is None
+        assert call(users.end_sessions, user, keep=session) == []
+        assert call(users.last_login, user) is None
+
+
+TIMES = {"\0l": "logged_in", "\0s": "last_seen", "\0c": "created", "\0x": "expires"}
+NO_TIME = 9 * 10**17
+
+
+@pytest.mark.parametrize(
+    ("fields", "number", "year"),
+    [(["\0l", "\0s"], -NO_TIME, 1), (["\0l", "\0s"], NO_TIME, 9999), (TIMES, NO_TIME, 9999)],
+)
+def test_times_that_no_calendar_has_do_not_break_the_list(
+    do: Do, call: Call, redis_client, fields: Any, number: int, year: int
+) -> None:
+    session, other = log_in(do), log_in(do)
+    redis_client.hset(record_of(session), mapping=dict.fromkeys(fields, number))
+    found = {info.id: info for info in call(users.sessions_of, person())}
+    assert set(found) == {session.id, other.id}
+    for field in fields:
+        time = getattr(found[session.id], TIMES[field])
+        assert {time.astimezone(zone).year for zone in (UTC, *EDGES)} == {year}
+    assert len(call(users.end_sessions, person())) == 2
+
+
+@pytest.mark.parametrize("field", TIMES)
+def test_staff_see_a_session_with_a_time_that_no_calendar_has(
+    do: Do, redis_client, field: str
+) -> None:
+    session = log_in(do)
+    redis_client.hset(record_of(session), mapping={"\0c": NO_TIME, field: NO_TIME})
+    details = staff.details(session.id)
+    assert {details.created.year, getattr(details, TIMES[field]).year} == {9999}
+
+
 def test_ending_all_keeps_the_one_to_keep(do: Do, call: Call, redis_client) -> None:
     kept, *others = [log_in(do) for _ in range(3)]
     strangers = log_in(do, person(8))
@@ -291,6 +366,13 @@ def test_the_address_is_the_clients_behind_a_trusted_proxy(do: Do, settings) -> 
     meta = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "6.6.6.6, 192.0.2.7"}
     assert log_in(do, **meta).device.ip == "10.0.0.1"
     settings.REDIS_SESSIONS = {"TRUSTED_PROXIES": ["10.0.0.0/8"]}
+    assert log_in(do, **meta).device.ip == "192.0.2.7"
+
+
+def test_the_address_is_the_clients_behind_a_trusted_unix_socket(do: Do, settings) -> None:
+    meta = {"REMOTE_ADDR": "", "HTTP_X_FORWARDED_FOR": "6.6.6.6, 192.0.2.7"}
+    assert log_in(do, **meta).device.ip == ""
+    settings.REDIS_SESSIONS = {"TRUSTED_PROXIES": ["unix"]}
     assert log_in(do, **meta).device.ip == "192.0.2.7"
 
 
