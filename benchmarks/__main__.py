@@ -5,33 +5,75 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from tests.servers import BINARIES, binary
 
-from . import about, report
+from . import about, growth, report, serving
+from .engines import OTHERS
 from .rounds import Run
-from .rows import DEFAULT, QUICK, Effort, rows
+from .rows import DEFAULT, QUICK, Effort, Row, rows
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a minute, with more spread")
-    parser.add_argument("--rounds", type=int, help="how often everything is measured")
-    parser.add_argument(
-        "--only", metavar="WORDS", default="", help='rows with that: "async, 1 task"'
-    )
-    parser.add_argument("--server", choices=BINARIES, default="valkey", help="on which server")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
+    parser = options()
     given = parser.parse_args()
     if binary(given.server) is None:
         parser.error("--server redis needs redis-server: apt-get install redis-server")
     asked = effort(given)
-    given.rounds, given.rows = asked.rounds, [row for row in rows(asked) if given.only in row.label]
+    every = [*rows(asked, others(given)), *serving.rows(asked), *grown(given)]
+    given.rounds, given.rows = asked.rounds, [row for row in every if given.only in row.label]
     if not given.rows:
-        parser.error(f"no row has {given.only!r}: {', '.join(row.label for row in rows())}")
+        parser.error(f"no row has {given.only!r}: {', '.join(row.label for row in every)}")
+    if given.plots:
+        refuse_plots(parser, given.rows)
     return given
+
+
+def options() -> argparse.ArgumentParser:
+    """Return what the command line may say."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    add, names = parser.add_argument, [engine.name for engine in OTHERS]
+    add("--quick", action="store_true", help="a minute, with more spread")
+    add("--rounds", type=int, help="how often everything is measured")
+    add("--only", metavar="WORDS", default="", help='rows with that: "async, 1 task"')
+    add(
+        "--rivals",
+        metavar="NAME",
+        nargs="*",
+        choices=names,
+        help="which to measure beside the cache engine, installed where they are not: none where"
+        f" no name follows; all without --quick: {', '.join(names)}",
+    )
+    add("--server", choices=BINARIES, default="valkey", help="on which server")
+    add("--json", type=Path, metavar="FILE", help="write all samples there")
+    add("--plots", type=Path, metavar="DIR", help="draw there how cost grows")
+    return parser
+
+
+def refuse_plots(parser: argparse.ArgumentParser, wanted: list[Row]) -> None:
+    """Stop before all measuring where nothing could be drawn afterwards."""
+    if find_spec("matplotlib") is None:
+        parser.error("--plots needs the extra: django-redis-live-sessions[benchmarks]")
+    if not any(row.part in growth.METRICS for row in wanted):
+        parser.error(f"--plots draws how cost grows, which is left out here: --only {growth.PART}")
+
+
+def others(given: argparse.Namespace) -> tuple[str, ...]:
+    """Return the names of the rivals that are measured beside the cache engine."""
+    if given.rivals is None:
+        return () if given.quick else tuple(engine.name for engine in OTHERS)
+    return tuple(engine.name for engine in OTHERS if engine.name in given.rivals)
+
+
+def grown(given: argparse.Namespace) -> list[Row]:
+    """Return the rows of how cost grows; with --quick only where they are asked for."""
+    if given.quick and not given.only.startswith(growth.PART):
+        return []
+    return growth.rows(quick=given.quick)
 
 
 def effort(given: argparse.Namespace) -> Effort:
@@ -45,7 +87,8 @@ def measure(given: argparse.Namespace) -> None:
     begin, facts = time.monotonic(), {"command": sys.argv, "rounds": given.rounds}
     facts |= {"started": datetime.now(UTC).isoformat(), "machine": about.machine()}
     with Run(given.server, given.rows) as run:
-        facts["versions"] = run.versions
+        absent = run.absent | serving.absent(effort(given))
+        facts |= {"versions": run.versions, "absent": absent}
         print(about.head(facts), flush=True)
         for _ in run.rounds(given.rounds):
             print(".", end="", file=sys.stderr, flush=True)
@@ -53,8 +96,19 @@ def measure(given: argparse.Namespace) -> None:
     facts |= {"seconds": round(time.monotonic() - begin, 1), "load_after": about.load()}
     print(report.text(run.samples))
     print(about.foot(facts))
+    if given.quick and not given.only:
+        print(growth.LEFT_OUT)
+    keep(about.document(run.samples, facts), given)
+
+
+def keep(document: dict[str, Any], given: argparse.Namespace) -> None:
+    """Write the samples, and draw them, where that was asked."""
     if given.json:
-        given.json.write_text(json.dumps(about.document(run.samples, facts), indent=1) + "\n")
+        given.json.write_text(json.dumps(document, indent=1) + "\n")
+    if given.plots:
+        from . import plots
+
+        plots.draw(document, given.plots)
 
 
 if __name__ == "__main__":

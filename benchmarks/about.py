@@ -23,12 +23,13 @@ def machine() -> dict[str, Any]:
 
 def head(facts: dict[str, Any]) -> str:
     """Return the lines above the tables: what was measured with what."""
-    shares = facts["machine"]["cores"]
+    shares, absent = facts["machine"]["cores"], facts["absent"]
     return "\n".join(
         (
             ", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
             f"{facts['machine']['platform']}, load {facts['machine']['load'][0]}",
             "cores: " + ", ".join(f"{whose} {numbers}" for whose, numbers in shares.items()),
+            *(f"not measured: {title}: {why}" for title, why in absent.items()),
         )
     )
 

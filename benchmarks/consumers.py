@@ -15,7 +15,7 @@ from django.conf import settings
 
 from redis_sessions.live import LiveSessionMiddleware, LiveSessionMiddlewareStack
 
-KEY = "visits"
+from .operations import KEY
 
 
 class Echo(AsyncWebsocketConsumer):

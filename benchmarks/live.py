@@ -14,9 +14,11 @@ from asgiref.sync import sync_to_async
 
 from . import cores
 from .clocks import Spent
-from .consumers import KEY, application
+from .consumers import application
 from .engines import BARE
-from .logout import Sites, logouts
+from .logout import logouts
+from .operations import KEY
+from .sites import Sites
 from .sockets import Socket
 from .stores import Stores
 from .visitor import make_user, session_of
@@ -52,7 +54,7 @@ class Sockets(Stores):
 
     def logout(self, count: int) -> dict[str, float | None]:
         """Return how long a logout takes to close a socket in another process."""
-        with Sites(self.engine, self.url) as sites:
+        with Sites(self.engine, self.url, "uvicorn", "uvicorn") as sites:
             return self._run(logouts, sites, lambda: self._stored(self._holds), count)
 
     def _run(self, measure: Callable[..., Awaitable[Any]], *args: Any) -> Any:
@@ -71,7 +73,7 @@ class Sockets(Stores):
         first, *others = sockets = await self._sockets(count + 1, application)
         await first.open()  # what all sockets share is there already
         spent = self.clocks.start()
-        await _at_once(tasks, (socket.open for socket in others))
+        await at_once(tasks, (socket.open for socket in others))
         took = spent(count)
         await self._end(sockets)
         return took
@@ -83,18 +85,18 @@ class Sockets(Stores):
             assert await socket.ask("read") == ("read" if self.engine == BARE.name else "0")
             await socket.close()
 
-        await _at_once(WARM, (partial(end, socket) for socket in sockets))
+        await at_once(WARM, (partial(end, socket) for socket in sockets))
 
     async def _frames(self, name: str, tasks: int, count: int) -> Spent:
         frames = max(1, count // tasks)
         sockets = await self._sockets(tasks, application(self.engine))
-        await _at_once(tasks, (socket.open for socket in sockets))
+        await at_once(tasks, (socket.open for socket in sockets))
         spent = self.clocks.start()
-        answers = await asyncio.gather(*(_talk(each, name, frames) for each in sockets))
+        answers = await asyncio.gather(*(talk(each, name, frames) for each in sockets))
         took = spent(frames * tasks)
         visits = str(frames if name.endswith("write") else 0)
         assert set(answers) == {name if self.engine == BARE.name else visits}, answers
-        await _at_once(tasks, (socket.close for socket in sockets))
+        await at_once(tasks, (socket.close for socket in sockets))
         stored = await self._stored_in(sockets[0].session_key)
         assert self.engine == BARE.name or str(stored[KEY]) == visits, stored
         return took
@@ -103,10 +105,10 @@ class Sockets(Stores):
         behind = application(self.engine)
         for number in (WARM, count):
             sockets = await self._sockets(number, behind)
-            before = _resident_bytes()
-            await _at_once(WARM, (socket.open for socket in sockets))
+            before = resident_bytes()
+            await at_once(WARM, (socket.open for socket in sockets))
             gc.collect()
-            grown = _resident_bytes() - before
+            grown = resident_bytes() - before
             await self._end(sockets)
         return {"resident": grown / count}
 
@@ -142,7 +144,7 @@ class Sockets(Stores):
         time.sleep(_ARRIVES)
 
 
-async def _at_once(tasks: int, calls: Iterable[Call]) -> None:
+async def at_once(tasks: int, calls: Iterable[Call]) -> None:
     shared = iter(calls)
 
     async def work() -> None:
@@ -152,12 +154,12 @@ async def _at_once(tasks: int, calls: Iterable[Call]) -> None:
     await asyncio.gather(*(work() for _ in range(tasks)))
 
 
-async def _talk(socket: Socket, text: str, frames: int) -> str:
+async def talk(socket: Socket, text: str, frames: int) -> str:
     for _ in range(frames):
         answer = await socket.ask(text)
     return answer
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
     pages = Path("/proc/self/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -1,58 +1,21 @@
-"""From a logout by HTTP to the close at a client: two processes serve, this one is the client."""
+"""From a logout by HTTP to the close at a client: two processes serve, this one is the client.
+
+The first of them is asked by HTTP, the second has the sockets.
+"""
 
 import asyncio
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median, quantiles
 
 from asgiref.sync import sync_to_async
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.servers import free_port
+from .sites import Sites
 
-ROOT = Path(__file__).resolve().parent.parent
-_STARTS = 60  # seconds, for a process to start or to end on a busy machine
 _PATIENCE = 3  # seconds without a close: there will be none
 _WARM = 5  # logouts
-
-
-class Sites:
-    """The site of an engine in two processes that share the sessions, and nothing else.
-
-    The first port is for HTTP, the second for sockets.
-    """
-
-    def __init__(self, engine: str, url: str) -> None:
-        self.ports = free_port(), free_port()
-        self._processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.site", engine, url, str(port)],
-                cwd=ROOT,
-                stdout=subprocess.DEVNULL,  # that of this process is for answers
-            )
-            for port in self.ports
-        ]
-
-    def __enter__(self) -> "Sites":
-        deadline = time.monotonic() + _STARTS
-        while not all(_answers(port) for port in self.ports):
-            if time.monotonic() > deadline or any(each.poll() for each in self._processes):
-                self.__exit__()
-                raise RuntimeError("the site did not start")
-            time.sleep(0.02)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for process in self._processes:
-            process.send_signal(signal.SIGTERM)
-        for process in self._processes:
-            process.wait(_STARTS)
 
 
 async def logouts(sites: Sites, log_in: Callable[[], str], count: int) -> dict[str, float | None]:
@@ -106,8 +69,3 @@ async def _post(port: int, path: str, cookie: str) -> float:
     assert status.split()[1] == b"204", status
     writer.close()
     return answered
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,5 +1,6 @@
 """What is measured: what a request does to its session, sync and async. No clock, no processes."""
 
+import json
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any, NamedTuple
@@ -15,8 +16,20 @@ LOGIN = {
     HASH_SESSION_KEY: "4f1c9a7be2d05836" * 4,
 }
 LOGGED_IN = BASKET | LOGIN
+KEY = "visits"  # the key that changes
 
 _numbers = count()
+
+
+def large(kilobytes: int) -> dict[str, Any]:
+    """Return a value of so many kilobytes as JSON: a list of dicts, as a search leaves behind."""
+    found, size = [], 2
+    while size < kilobytes * 1024:
+        number = 1000 + len(found)  # no two alike: pickle would keep one of them
+        item = {"id": number, "name": f"compass of brass, {number}", "price": f"{number}.50"}
+        found.append(item)
+        size += len(json.dumps(item)) + 2
+    return {"found": found} if found else {}
 
 
 class Operation(NamedTuple):
@@ -51,14 +64,14 @@ async def aread(session: SessionBase) -> None:
 def save(session: SessionBase) -> None:
     """Read, change one key, save."""
     read(session)
-    session["visits"] = next(_numbers)
+    session[KEY] = next(_numbers)
     session.save()
 
 
 async def asave(session: SessionBase) -> None:
     """See save()."""
     await aread(session)
-    await session.aset("visits", next(_numbers))
+    await session.aset(KEY, next(_numbers))
     await session.asave()
 
 
@@ -78,7 +91,8 @@ def login(session: SessionBase) -> None:
     """Read an anonymous session, give it a new key, note the user, save."""
     session["basket"]
     session.cycle_key()
-    session.update(LOGIN)
+    for key, value in LOGIN.items():  # one by one, as Django's login() does: an engine may look
+        session[key] = value
     session.save()
 
 
@@ -86,7 +100,8 @@ async def alogin(session: SessionBase) -> None:
     """See login()."""
     await session.aget("basket")
     await session.acycle_key()
-    await session.aupdate(LOGIN)
+    for key, value in LOGIN.items():
+        await session.aset(key, value)
     await session.asave()
 
 

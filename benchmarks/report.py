@@ -2,78 +2,51 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from statistics import median, quantiles
-from typing import Any, NamedTuple
 
-from .engines import BARE, ENGINES, OURS, RIVALS
+from . import growth, targets
+from .engines import BARE, CACHE, ENGINES, FLOOR, OTHERS, OURS
 from .rounds import Samples
+from .spread import Spread, ratios, values
 
 METRICS = {  # a title for each part, and digits
     "cpu": ("CPU of the client, microseconds an operation", 0),
     "wall": ("Time that passed, microseconds an operation", 0),
+    "trips": ("Round trips to the server", 0),
+    "sent": ("Bytes sent to the server", 0),
     "bytes": ("Memory in the server, bytes a session", 0),
 }
 SOCKETS = {
     "cpu": ("CPU of the process, microseconds", 0),
     "wall": ("Time that passed, microseconds", 0),
     "trips": ("Round trips to the server", 0),
+    "sent": ("Bytes sent to the server", 0),
     "resident": ("Memory, bytes a socket; with a session, beyond it", 0),
     "answer": ("A logout by HTTP until its answer, median, ms", 1),
     "close": ("A logout by HTTP until the close elsewhere, median, ms", 1),
     "close99": ("the same, 99th percentile, ms", 1),
     "holds": ("Whether this is so", 0),
 }
-PARTS = {"sessions": METRICS, "sockets": SOCKETS}
+REQUESTS = {
+    "cpu": ("CPU of the process, microseconds a request", 0),
+    "wall": ("Time that passed, microseconds a request", 0),
+    "rate": ("From a server, requests or frames a second", 0),
+    "p50": ("From a server, milliseconds until the answer, median", 1),
+    "p99": ("the same, 99th percentile", 1),
+}
+PARTS = {"sessions": METRICS, "requests": REQUESTS, "sockets": SOCKETS, **growth.METRICS}
+MAIN = tuple(engine.name for engine in (FLOOR, BARE, OURS, CACHE))
 NAMES = {"nothing": "nothing, but a session object", "save": "save, with its read"}
 NAMES |= {"login": "login, with its read", "logout": "logout, with its read"}
 
 
-class Spread(NamedTuple):
-    """A median and the quartiles on its sides."""
-
-    low: float
-    median: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """Sum up values; a single one has no spread."""
-        if len(values) == 1:
-            return cls(values[0], values[0], values[0])
-        low, _, high = quantiles(values, n=4, method="inclusive")
-        return cls(low, median(values), high)
-
-    def text(self, digits: int) -> str:
-        """Return "median (low-high)", or the median alone where there is no spread."""
-        middle = f"{self.median:,.{digits}f}"
-        if self.low == self.high:
-            return middle
-        return f"{middle} ({self.low:,.{digits}f}-{self.high:,.{digits}f})"
-
-
-def values(samples: Samples, engine: str, metric: str) -> list[Any]:
-    """Return what an engine took, round by round; of memory, what a session adds to a socket."""
-    found = samples.of(engine, metric)
-    if metric != "resident" or engine == BARE.name:
-        return found
-    return [
-        with_it - bare for with_it, bare in zip(found, samples.of(BARE.name, metric), strict=True)
-    ]
-
-
-def ratios(samples: Samples, metric: str, rival: str) -> list[float]:
-    """Return ours over the rival's, round by round: what disturbs a round disturbs both."""
-    ours, theirs = (values(samples, engine, metric) for engine in (OURS.name, rival))
-    return [mine / its for mine, its in zip(ours, theirs, strict=True)]
-
-
 def text(samples: Sequence[Samples]) -> str:
-    """Return a table for each metric: medians, with the quartiles in brackets."""
+    """Return a table for each metric, medians with the quartiles in brackets; last the targets."""
     parts = [(part, metric) for part, metrics in PARTS.items() for metric in metrics]
-    return "\n".join(line for each in parts for line in _table(samples, *each))
+    lines = [line for each in parts for line in _tables(samples, *each)]
+    return "\n".join([*lines, *targets.table(samples)])
 
 
-def _table(samples: Sequence[Samples], part: str, metric: str) -> Iterator[str]:
+def _tables(samples: Sequence[Samples], part: str, metric: str) -> Iterator[str]:
     measured = [
         entry
         for entry in samples
@@ -82,48 +55,75 @@ def _table(samples: Sequence[Samples], part: str, metric: str) -> Iterator[str]:
     if not measured:
         return
     title, digits = PARTS[part][metric]
-    yield from ("", _line(title, _heads(measured[0])))
+    engines = [name for name in ENGINES if any(name in entry.answers for entry in measured)]
+    main = [name for name in engines if name in MAIN]
+    yield from _table(title, measured, metric, digits, main)
+    others = [engine.name for engine in OTHERS if engine.name in engines]
+    if others:
+        with_others = [entry for entry in measured if not entry.answers.keys().isdisjoint(others)]
+        heads = [ENGINES[name].title for name in others]
+        yield from ("", _line(f"{title}; ours / that", heads))
+        for group, entries in groupby(with_others, lambda entry: entry.row.group):
+            yield group
+            for entry in entries:
+                cells = [_of_other(entry, name, metric, digits) for name in others]
+                yield _line(f"  {_name(entry)}", cells)
+
+
+def _table(
+    title: str, measured: Sequence[Samples], metric: str, digits: int, engines: list[str]
+) -> Iterator[str]:
+    over = BARE.name in engines and metric == "cpu"
+    heads = [_head(name, measured[0]) for name in engines]
+    yield from ("", _line(title, [*heads, "ours / cache", *["over no session"] * over]))
     for group, entries in groupby(measured, lambda entry: entry.row.group):
         yield group
         for entry in entries:
-            name = (
-                NAMES.get(entry.row.name, entry.row.name) if part == "sessions" else entry.row.name
-            )
-            yield _line(f"  {name}{_encodings(entry)}", _cells(entry, metric, digits))
+            cells = [_cell(entry, name, metric, digits) for name in engines]
+            cells += [_ratio(entry, metric, over=each) for each in (False, True)[: 1 + over]]
+            yield _line(f"  {_name(entry)}{_encodings(entry)}", cells)
 
 
-def _heads(entry: Samples) -> list[str]:
-    engines = [ENGINES[name] for name in entry.row.engines]
-    titles = [engine.sockets if entry.row.part == "sockets" else engine.title for engine in engines]
-    return titles + [f"ours / {rival.name}" for rival in RIVALS]
+def _name(entry: Samples) -> str:
+    name = entry.row.name
+    return NAMES.get(name, name) if entry.row.part == "sessions" else name
 
 
-def _cells(entry: Samples, metric: str, digits: int) -> list[str]:
-    """Return what each engine took, and the ratio to each rival."""
-    cells = [_cell(values(entry, engine, metric), digits) for engine in entry.row.engines]
-    return cells + [_ratio(entry, metric, rival.name) for rival in RIVALS]
+def _head(name: str, entry: Samples) -> str:
+    engine = ENGINES[name]
+    return engine.sockets if entry.row.part == "sockets" else engine.title
 
 
-def _cell(values: Sequence[Any], digits: int) -> str:
-    """Return figures in short; what an engine cannot do has none."""
-    if isinstance(values[0], bool | None):
-        return "yes" if all(values) else "no"
-    return Spread.of(values).text(digits)
-
-
-def _ratio(entry: Samples, metric: str, rival: str) -> str:
-    """Return the ratio, where both have figures."""
-    theirs = values(entry, rival, metric)
-    if isinstance(theirs[0], bool | None) or not all(theirs):
+def _cell(entry: Samples, engine: str, metric: str, digits: int) -> str:
+    """Return figures in short; what an engine cannot do, or was not asked, has none."""
+    if engine not in entry.answers:
         return "-"
-    return Spread.of(ratios(entry, metric, rival)).text(2)
+    figures = values(entry, engine, metric)
+    if isinstance(figures[0], bool | None):
+        return "yes" if all(figures) else "no"
+    return Spread.of(figures).text(digits)
+
+
+def _of_other(entry: Samples, engine: str, metric: str, digits: int) -> str:
+    """Return what another engine took, and ours over that."""
+    if engine not in entry.answers:
+        return "-"
+    ratio = Spread.of(ratios(entry, metric, engine) or [0]).median
+    return f"{Spread.of(values(entry, engine, metric)).median:,.{digits}f}; {ratio:.2f}"
+
+
+def _ratio(entry: Samples, metric: str, *, over: bool) -> str:
+    """Return ours over the cache engine's, where both have figures."""
+    found = ratios(entry, metric, CACHE.name, over=over)
+    return "-" if found is None else Spread.of(found).text(2)
 
 
 def _encodings(entry: Samples) -> str:
     """Return how the server keeps the session, where that was asked."""
     if "encoding" not in entry.answers[OURS.name][0]:
         return ""
-    return ": " + " / ".join(entry.of(name, "encoding")[0] for name in entry.row.engines)
+    found = (entry.of(name, "encoding")[0] for name in entry.answers if name in MAIN)
+    return ": " + " / ".join(found)
 
 
 def _line(name: str, cells: Sequence[str]) -> str:

@@ -6,18 +6,17 @@ hits them alike.
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from tests.servers import Server
 
-from . import cores
-from .engines import ENGINES, OURS
+from . import cores, rivals
+from .engines import ENGINES, OTHERS, OURS
 from .rows import Place, Row
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +44,8 @@ class Worker:
     def __init__(self, engine: str, url: str, *options: str) -> None:
         self.engine = engine
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", engine, url, *options],
+            rivals.command(engine, url, *options),
+            env=rivals.environment(engine),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -74,12 +74,13 @@ class Worker:
 class Run:
     """One run of some rows on one server, with workers and databases of their own for each engine.
 
-    A worker starts when it is first asked.
+    A worker starts when it is first asked. ``absent`` tells which rivals do not take part, and why.
     """
 
     def __init__(self, server: str, wanted: Sequence[Row]) -> None:
         self.samples = [Samples(row) for row in wanted]
-        self._server = Server(server)
+        self.absent: dict[str, str] = {}
+        self._server = Server(server, None, "--databases", str(len(ENGINES) * len(Place)))
         self._workers: dict[tuple[str, Place], Worker] = {}
 
     def __enter__(self) -> "Run":
@@ -89,11 +90,30 @@ class Run:
                 self._server.start()
             self._stack = stack
             self.versions = self._worker(OURS.name, Place.KEPT).ask({"measure": "versions"})
+            self._try_engines()
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
+
+    def _try_engines(self) -> None:
+        """Have each engine do everything once. A rival that cannot is left out of all rows."""
+        wanted = {name for samples in self.samples for name in samples.row.engines}
+        for engine in wanted - {rival.name for rival in OTHERS}:
+            self._worker(engine, Place.KEPT)  # all begin at once, and not one after the other
+        absent: set[str] = set()
+        for engine in (engine for name, engine in ENGINES.items() if name in wanted):
+            try:
+                if engine in OTHERS:
+                    rivals.attempt(engine.name, self._url(engine.name, Place.KEPT))
+                self.versions |= self._worker(engine.name, Place.KEPT).ask({"measure": "check"})
+            except rivals.Unusable as error:
+                self.absent[engine.title] = str(error)
+                absent.add(engine.name)
+        for samples in self.samples:
+            engines = tuple(name for name in samples.row.engines if name not in absent)
+            samples.row = replace(samples.row, engines=engines)
 
     def rounds(self, number: int) -> Iterator[int]:
         """Measure, in rounds after a smaller one to warm up; yield the number of each when done."""
@@ -126,6 +146,9 @@ class Run:
         return self._workers[engine, place]
 
     def _start(self, engine: str, place: Place) -> Worker:
+        counted = ["counted"] if place is Place.COUNTED else []
+        return Worker(engine, self._url(engine, place), *counted)
+
+    def _url(self, engine: str, place: Place) -> str:
         database = list(product(ENGINES, Place)).index((engine, place))
-        url = f"redis://127.0.0.1:{self._server.port}/{database}"
-        return Worker(engine, url, *(["counted"] if place is Place.COUNTED else []))
+        return f"redis://127.0.0.1:{self._server.port}/{database}"

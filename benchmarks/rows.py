@@ -4,9 +4,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
+from .engines import ENGINES, FLOOR
+
 OPERATIONS = ("nothing", "read", "save", "create", "login", "logout")
 SESSIONS = {"LOGIN": "a login alone", "LOGGED_IN": "a login and a basket"}
 COUNTS = (("sync", 1, 400), ("async", 1, 100), ("async", 50, 200))  # half, tasks, operations
+MANY = 500  # tasks, once each
+SIZES = {4: "4 KB", 64: "64 KB"}  # of a session with one large value
+SMALL_SAVE = "save of one small key"
 
 FRAMES = {"read": "reads", "anew_read": "reads what is stored now"}
 FRAMES |= {"write": "writes", "anew_write": "writes to what is stored now"}
@@ -36,10 +41,37 @@ class Effort(NamedTuple):
     opened: int  # sockets at a time, where their memory is measured
     opened_rounds: int
     logouts: int
+    many: tuple[str, ...]  # operations in MANY tasks
+    many_rounds: int
+    servers: tuple[str, ...]
+    served: int  # requests to a server
+    served_rounds: int
 
 
-DEFAULT = Effort(rounds=15, scale=0.6, opened=3_000, opened_rounds=5, logouts=200)
-QUICK = Effort(rounds=5, scale=0.2, opened=1_000, opened_rounds=1, logouts=20)
+DEFAULT = Effort(
+    rounds=11,
+    scale=0.4,
+    opened=3_000,
+    opened_rounds=5,
+    logouts=200,
+    many=OPERATIONS,
+    many_rounds=5,
+    servers=("uvicorn", "gunicorn"),
+    served=400,
+    served_rounds=5,
+)
+QUICK = Effort(
+    rounds=3,
+    scale=0.2,
+    opened=1_000,
+    opened_rounds=1,
+    logouts=20,
+    many=("read",),
+    many_rounds=1,
+    servers=("uvicorn",),
+    served=100,
+    served_rounds=1,
+)
 
 
 @dataclass(frozen=True)
@@ -69,28 +101,52 @@ class Row:
         return self.request | fewer
 
 
-def rows(effort: Effort = DEFAULT) -> list[Row]:
-    """Return all rows."""
+def rows(effort: Effort = DEFAULT, others: tuple[str, ...] = ()) -> list[Row]:
+    """Return the rows of sessions, with ``others`` beside the pair, and those of sockets."""
     timed = [
-        _operation(name, half, tasks, round(count * effort.scale))
+        _operation(name, half, tasks, round(count * effort.scale), others)
         for half, tasks, count in COUNTS
         for name in OPERATIONS
     ]
-    return timed + [_memory(name, holds) for holds, name in SESSIONS.items()] + _sockets(effort)
+    many = [_operation(name, "async", MANY, MANY, (), effort.many_rounds) for name in effort.many]
+    stored = tuple(name for name in others if ENGINES[name].in_redis)
+    memory = [_memory(name, holds, stored) for holds, name in SESSIONS.items()]
+    sizes = [row for size in SIZES for row in _sizes(size, effort)]
+    return [*timed, *many, *sizes, *memory, *_sockets(effort)]
 
 
-def _operation(name: str, half: str, tasks: int, count: int) -> Row:
+def _operation(
+    name: str,
+    half: str,
+    tasks: int,
+    count: int,
+    others: tuple[str, ...],
+    rounds: int | None = None,
+) -> Row:
     group = half if half == "sync" else f"{half}, {_tasks(tasks)}"
     words = {"measure": "operation", "name": name, "half": half, "tasks": tasks, "count": count}
-    return Row(group, name, words)
+    floor = (FLOOR.name,) if name == "read" else ()
+    engines = (*floor, *PAIR, *(others if name != "nothing" else ()))
+    return Row(group, name, words, rounds, engines=engines)
+
+
+def _sizes(size: int, effort: Effort) -> list[Row]:
+    """Return the row of a save in a large session: what it costs, and once what it sends."""
+    save = {"measure": "operation", "name": "save", "half": "sync", "tasks": 1, "kilobytes": size}
+    group, count = f"sync, {SIZES[size]} in one value", round(100 * effort.scale)
+    return [
+        Row(group, SMALL_SAVE, save | {"count": count}),
+        Row(group, SMALL_SAVE, save | {"count": 20}, 1, place=Place.COUNTED),
+    ]
 
 
 def _tasks(number: int) -> str:
     return f"{number} task{'s' if number > 1 else ''}"
 
 
-def _memory(name: str, holds: str) -> Row:
-    return Row("memory", name, {"measure": "memory", "holds": holds, "count": 100}, rounds=1)
+def _memory(name: str, holds: str, stored: tuple[str, ...]) -> Row:
+    request = {"measure": "memory", "holds": holds, "count": 100}
+    return Row("memory", name, request, rounds=1, engines=(*PAIR, *stored))
 
 
 def _sockets(effort: Effort) -> list[Row]:
@@ -104,19 +160,12 @@ def _sockets(effort: Effort) -> list[Row]:
         for name, request in _events()
     ]
     slow = {"part": "sockets", "place": Place.FRESH}
-    resident = {"measure": "resident", "count": effort.opened}
+    resident, opened = {"measure": "resident", "count": effort.opened}, f"{effort.opened:,} open"
     logout = {"measure": "logout", "count": effort.logouts}
     return [
         *timed,
         *counted,
-        Row(
-            "sockets",
-            f"{effort.opened:,} open",
-            resident,
-            effort.opened_rounds,
-            engines=ALL,
-            **slow,
-        ),
+        Row("sockets", opened, resident, effort.opened_rounds, engines=ALL, **slow),
         Row("sockets", "logout", logout, 1, **slow),
         *(_promise(name, says) for name, says in PROMISES.items()),
     ]

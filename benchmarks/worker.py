@@ -1,23 +1,26 @@
 """One engine in a process of its own. It measures what it is told, one JSON line in, one out.
 
 ``python -m benchmarks.worker ENGINE URL``, where the database at URL is this process's alone. With
-``counted`` behind that, round trips to it are what is measured.
+``counted`` behind that, round trips and bytes to it are what is measured.
 """
 
 import asyncio
 import json
 import sys
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import django
 from django.conf import settings
 
-from tests.proxy import Proxy
-
 from .clocks import Clocks
-from .engines import ENGINES
-from .live import Sockets
+from .engines import ENGINES, FLOOR, OTHERS
+
+if TYPE_CHECKING:
+    from .stores import Stores
 
 
 def main(engine: str, url: str, counted: str = "") -> None:
@@ -25,15 +28,33 @@ def main(engine: str, url: str, counted: str = "") -> None:
     with ExitStack() as stack:
         there, proxy = urlsplit(url), None
         if counted:
+            from tests.proxy import Proxy
+
             proxy = stack.enter_context(Proxy(there.port))
             there = there._replace(netloc=f"127.0.0.1:{proxy.port}")
-        settings.configure(**ENGINES[engine].settings(there.geturl()))
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        settings.configure(**ENGINES[engine].settings(there.geturl(), folder))
         django.setup()
         runner = stack.enter_context(asyncio.Runner())
-        serve(Sockets(engine, url, runner, Clocks(proxy)))
+        serve(stack.enter_context(bench(engine)(engine, url, runner, Clocks(proxy))))
 
 
-def serve(bench: Sockets) -> None:
+def bench(engine: str) -> "type[Stores]":
+    """Return what measures an engine. Only that of ours and of its pair imports our package."""
+    if engine in {other.name for other in OTHERS}:
+        from .stores import Stores
+
+        return Stores
+    if engine == FLOOR.name:
+        from .floor import Floor
+
+        return Floor
+    from .bench import Bench
+
+    return Bench
+
+
+def serve(bench: "Stores") -> None:
     """Answer each line of standard input."""
     for line in sys.stdin:
         request = json.loads(line)

@@ -40,15 +40,16 @@ class Proxy:
     """Carries what is sent to 127.0.0.1:``port`` to ``target``, another port there.
 
     ``trips`` counts the round trips: how often a client sent something after it had received what
-    it waited for. What is sent together, before an answer, is one. With ``lose_replies`` at n, the
-    next n replies are dropped and their connections closed: the server has done what the client
-    cannot know. With ``lose_requests`` true, that happens to what is sent. Replies are held back
-    for ``delay`` seconds.
+    it waited for. What is sent together, before an answer, is one. ``sent`` counts the bytes that
+    went to the server. With ``lose_replies`` at n, the next n replies are dropped and their
+    connections closed: the server has done what the client cannot know. With ``lose_requests``
+    true, that happens to what is sent. Replies are held back for ``delay`` seconds.
     """
 
     def __init__(self, target: int) -> None:
         self.target = ("127.0.0.1", target)
         self.trips = 0
+        self.sent = 0
         self.lose_replies = 0
         self.lose_requests = False
         self.delay = 0.0
@@ -108,7 +109,7 @@ class Proxy:
         try:
             data = source.recv(1 << 20)
             if data and not self._loses(reply=source is link.server):
-                self._count(link, source)
+                self._count(link, source, len(data))
                 time.sleep(self.delay if source is link.server else 0)
                 (link.server if source is link.client else link.client).sendall(data)
                 return
@@ -126,7 +127,8 @@ class Proxy:
         self.lose_replies -= 1
         return True
 
-    def _count(self, link: _Link, source: socket.socket) -> None:
+    def _count(self, link: _Link, source: socket.socket, size: int) -> None:
+        self.sent += size if source is link.client else 0
         if source is link.client and not link.waiting:
             self.trips += 1
         link.waiting = source is link.client
