@@ -15,6 +15,8 @@ from .exceptions import SessionStoreUnavailable
 
 logger = logging.getLogger("redis_sessions")
 
+_FORESEEN = (errors.RedisError, OSError)
+
 
 async def end(task: asyncio.Task[None]) -> None:
     """Cancel a task until it is over: before Python 3.12, ``wait_for()`` may swallow that once."""
@@ -91,9 +93,11 @@ class Listener:
         while True:
             try:
                 await self._connect(resumed=resumed)
-            except (errors.RedisError, OSError) as error:
+            except Exception as error:  # to listen no more would be worse than any
                 failures = 1 if self._listens else failures + 1
-                if failures == 1:
+                if not isinstance(error, _FORESEEN):
+                    logger.exception("Listening to sessions was interrupted.")
+                elif failures == 1:
                     logger.warning("Listening to sessions was interrupted: %s", error)
             self._listens, resumed = False, True
             pause = min(self.cap, self.base * 2**failures)
@@ -136,15 +140,19 @@ class Listener:
 
     async def _send(self, connection: AbstractConnection) -> None:
         """Send what is in the outbox, together with all that has gathered meanwhile."""
-        while True:
-            batch = [await self._outbox.get()]
-            while not self._outbox.empty():
-                batch.append(self._outbox.get_nowait())
-            packed = connection.pack_commands(batch)
-            try:
+        try:
+            while True:
+                batch = [await self._outbox.get()]
+                while not self._outbox.empty():
+                    batch.append(self._outbox.get_nowait())
+                packed = connection.pack_commands(batch)
                 await connection.send_packed_command(packed, check_health=False)
-            except (errors.RedisError, OSError):
-                return  # the reading side meets the same
+        except Exception as error:
+            if not isinstance(error, _FORESEEN):
+                logger.exception("Channels of sessions could not be asked for.")
+            writer: Any = connection._writer
+            if writer is not None:  # redis-py has not closed it
+                writer.close()  # for the reading side to meet it too
 
     async def _take(self, connection: AbstractConnection) -> None:
         """Wait for one reply and pass it on. Raises redis-py's errors."""

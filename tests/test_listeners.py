@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 
+from redis_sessions import connections
 from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.listeners import Listener
 from redis_sessions.testing import wait_until
@@ -151,6 +152,64 @@ async def test_a_server_that_hangs_counts_as_lost(
     await listener.subscribe("one")
     redis_client.client_pause(500)
     await wait_until(lambda: listener.resumed == 1, within=10)
+
+
+async def test_an_error_that_nobody_foresaw_does_not_end_the_listening(
+    redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    def heard(channel: str, payload: bytes) -> None:
+        messages.append(payload)
+        if payload == b"bad":
+            raise ZeroDivisionError
+
+    messages: list[bytes] = []
+    resumed = asyncio.Event()
+    listener = Listener("sessions", heard, resumed.set)
+    try:
+        await listener.subscribe("one")
+        redis_client.publish("one", "bad")
+        await asyncio.wait_for(resumed.wait(), 10)
+        redis_client.publish("one", "good")
+        await wait_until(lambda: messages == [b"bad", b"good"])
+    finally:
+        await listener.stop()
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_settings_that_are_wrong_for_a_while_do_not_end_the_listening(
+    listener: Heard, redis_client: redis.Redis, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await listener.subscribe("one")
+    right, settings.CACHES = settings.CACHES, {}
+    redis_client.client_kill_filter(_type="pubsub")
+    await wait_until(lambda: "ImproperlyConfigured" in caplog.text)
+    settings.CACHES = right
+    await wait_until(lambda: listener.resumed == 1)
+
+
+async def test_what_cannot_be_sent_has_everything_asked_for_anew(
+    listener: Heard, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    await listener.subscribe("one")
+    listener._ask("UNSUBSCRIBE", "\udcff")  # no text that UTF-8 knows
+    await wait_until(lambda: listener.resumed == 1)
+    await listener.subscribe("two")
+    redis_client.publish("two", "heard")
+    await wait_until(lambda: listener.messages == [("two", b"heard")])
+    assert "UnicodeEncodeError" in caplog.text
+
+
+async def test_a_connection_that_breaks_while_it_is_sent_to_is_no_error_of_its_own(
+    settings: Any,
+) -> None:
+    settings.CACHES = caches(f"redis://127.0.0.1:{free_port()}/0")
+    listener = Heard()
+    try:
+        broken = (await connections.shared("sessions")).make_connection()
+        listener._outbox.put_nowait(("PING",))
+        await asyncio.wait_for(listener._send(broken), 10)
+    finally:
+        await listener.stop()
 
 
 async def test_stop_closes_the_connection(redis_client: redis.Redis) -> None:

@@ -6,6 +6,7 @@ What a message says is only a hint: the record decides. So a lost message costs 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from .. import executors, operations
@@ -14,6 +15,7 @@ from ..conf import config
 from ..exceptions import SessionStoreUnavailable
 from ..listeners import Listener, end
 from ..record import Record, Unreadable
+from .codes import CloseCode
 
 if TYPE_CHECKING:
     from .socket import LiveSession
@@ -53,8 +55,9 @@ class Hub:
         self._told = 0
         self._wake, self._arrival = asyncio.Event(), asyncio.Event()
         self._listener = Listener(self._alias, self._heard, self._resumed)
-        works = (self._refresh(), self._pass_on(), self._patrol())
-        self._tasks = [asyncio.ensure_future(work) for work in works]
+        works = (self._refresh, self._pass_on, self._patrol)
+        self._tasks = [asyncio.ensure_future(_again_and_again(work)) for work in works]
+        self._ending: asyncio.Task[None] | None = None
 
     async def join(self, live: "LiveSession", session_id: str) -> None:
         """Listen to a session on behalf of a socket; what is read afterwards misses nothing.
@@ -109,7 +112,13 @@ class Hub:
         self._give(live, session_id)
 
     async def _stop(self) -> None:
-        _hubs.pop(asyncio.get_running_loop(), None)
+        """End for good, also where who waits for it is cancelled."""
+        if self._ending is None:
+            _hubs.pop(asyncio.get_running_loop(), None)
+            self._ending = asyncio.ensure_future(self._end())
+        await asyncio.shield(self._ending)
+
+    async def _end(self) -> None:
         for task in self._tasks:
             await end(task)
         await self._listener.stop()
@@ -127,21 +136,19 @@ class Hub:
 
     async def _patrol(self) -> None:
         """Read everything anew now and then: this bounds what a lost message can do."""
-        while True:
-            await asyncio.sleep(config().REVALIDATE)
-            self._resumed()
+        await asyncio.sleep(config().REVALIDATE)
+        self._resumed()
 
     async def _refresh(self) -> None:
         """Read what is to be read, in batches: many changes of a session are one read."""
-        while True:
-            await self._wake.wait()
-            while self._hints:
-                hints = dict(list(self._hints.items())[:_BATCH])
-                for session_id in hints:
-                    del self._hints[session_id]
-                await self._read(hints)
-                await asyncio.sleep(_PACE)
-            self._wake.clear()
+        await self._wake.wait()
+        while self._hints:
+            hints = dict(list(self._hints.items())[:_BATCH])
+            for session_id in hints:
+                del self._hints[session_id]
+            await self._read(hints)
+            await asyncio.sleep(_PACE)
+        self._wake.clear()
 
     async def _read(self, hints: dict[str, _Hint]) -> None:
         self._reading = hints
@@ -150,9 +157,11 @@ class Hub:
             records = await executors.arun(self._alias, *batch)
         except SessionStoreUnavailable as error:
             logger.warning("%d live sessions wait to be read: %s", len(hints), error)
-            for session_id, hint in hints.items():
-                self.look(session_id, self._hints.get(session_id, hint).reason or hint.reason)
+            self._put_back(hints)
             await asyncio.sleep(_PAUSE)
+        except Exception:
+            self._put_back(hints)
+            raise
         else:
             for (session_id, hint), record in zip(hints.items(), records, strict=True):
                 self._arrived(session_id, record, hint.reason)
@@ -160,6 +169,10 @@ class Hub:
             self._reading = {}
             for hint in hints.values():
                 hint.done.set()
+
+    def _put_back(self, hints: dict[str, _Hint]) -> None:
+        for session_id, hint in hints.items():
+            self.look(session_id, self._hints.get(session_id, hint).reason or hint.reason)
 
     def _arrived(self, session_id: str, record: Record | Unreadable | None, reason: str) -> None:
         if session_id in self._sockets:
@@ -169,13 +182,12 @@ class Hub:
 
     async def _pass_on(self) -> None:
         """Tell the sockets what was read: the newest of each session, however often it was read."""
-        while True:
-            await self._arrival.wait()
-            self._arrival.clear()
-            for session_id, news in list(self._news.items()):
-                await self._tell(session_id)
-                if self._news.get(session_id) is news:
-                    del self._news[session_id]
+        await self._arrival.wait()
+        self._arrival.clear()
+        for session_id, news in list(self._news.items()):
+            await self._tell(session_id)
+            if self._news.get(session_id) is news:
+                del self._news[session_id]
 
     async def _tell(self, session_id: str) -> None:
         for live in list(self._sockets.get(session_id, ())):
@@ -185,9 +197,24 @@ class Hub:
                 await asyncio.sleep(0)
 
     def _give(self, live: "LiveSession", session_id: str) -> None:
-        """Tell a socket, unless it has left meanwhile."""
-        if session_id in self._news and live in self._sockets.get(session_id, ()):
+        """Tell a socket, unless it has left meanwhile. One that fails is closed; others go on."""
+        if session_id not in self._news or live not in self._sockets.get(session_id, ()):
+            return
+        try:
             live.take(*self._news[session_id])
+        except Exception:
+            logger.exception("A socket cannot take in what session %s has become.", session_id)
+            live.close(CloseCode.ENDED)
+
+
+async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
+    """Do something for ever. Whatever goes wrong with it once must not leave all sockets deaf."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            logger.exception("The live sessions of an event loop go on after an error.")
+            await asyncio.sleep(_PAUSE)
 
 
 def hub() -> Hub:

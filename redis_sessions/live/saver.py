@@ -59,6 +59,8 @@ class Saver:
             try:
                 await self.save_now()
             except SessionStoreUnavailable as error:
+                if not self._has_changes():
+                    return  # what was under way was a touch
                 logger.error("Session %s waits to be saved: %s", self._session.id, error)
                 await asyncio.sleep(_PAUSE)
             else:
@@ -67,11 +69,13 @@ class Saver:
     async def save_now(self) -> None:
         """Save once. Raises SessionStoreUnavailable, SessionGone, TypeError."""
         self.has_saved = True
+        had_changes = self._session._modified  # those made in place are found again anyway
         self._session.modified = False  # before the wait, during which there may be new changes
         try:
             await self._session.asave()
         except BaseException:
-            self._session.modified = True
+            if had_changes:
+                self._session.modified = True
             raise
         self._saved()
 

@@ -76,10 +76,12 @@ class LiveSession:
         try:
             await self._saver.finish(keep=not self._is_closed)
         finally:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            if self._timer is not None:  # the last save may have set it
-                self._timer.cancel()
-            await self._join(None)
+            try:
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+            finally:  # a server that has no more patience cancels here
+                if self._timer is not None:  # the last save may have set it
+                    self._timer.cancel()
+                await self._join(None)
 
     def receive(self) -> Turn:
         """Return a future for the next message; that somebody waits for it says: all is handled."""
@@ -129,8 +131,9 @@ class LiveSession:
         """Save, and take news in, now that the consumer waits."""
         if self._is_closed:
             return
-        if self._joined is not None and self.session.session_key is None:
-            self.close(CloseCode.LOGGED_OUT)  # the consumer has flushed it
+        has_none = self.session.session_key is None or self.session._ended
+        if self._joined is not None and has_none:
+            self.close(CloseCode.LOGGED_OUT)  # the consumer has flushed or deleted it
             return
         if not self._is_gone:
             self._saver.save_soon()

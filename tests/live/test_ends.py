@@ -106,13 +106,14 @@ async def test_a_record_that_is_gone_without_a_word_ends_the_session(
 
 
 @KINDS
-async def test_a_consumer_that_flushes_its_session_is_closed_as_logged_out(
-    known: Visitor, consumer: Any
+@pytest.mark.parametrize("method", ["flush", "delete"])
+async def test_a_consumer_that_ends_its_session_is_closed_as_logged_out(
+    known: Visitor, consumer: Any, method: str
 ) -> None:
     class Consumer(consumer):
         def forget(self) -> Any:
-            session = self.scope["session"]
-            return session.aflush() if issubclass(consumer, Told) else session.flush()
+            name = f"a{method}" if issubclass(consumer, Told) else method
+            return getattr(self.scope["session"], name)()
 
     async with known.socket(Consumer) as socket:
         await socket.tell("forget")

@@ -10,13 +10,18 @@ import pytest
 import redis
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from redis_sessions.live import LiveSessionMiddlewareStack
+from redis_sessions.live.hub import _hubs
 from redis_sessions.live.socket import LiveSession
 from redis_sessions.live.turns import Turn
 from redis_sessions.session import SessionStore
 from tests.caches import caches
 from tests.consumers import Told, ToldSync
 from tests.live.outages import Fickle, waits
-from tests.live.visitors import Socket, Visitor, until
+from tests.live.visitors import BOUND, Socket, Visitor, until
+from tests.live.wires import lives, nobody_listens_afterwards
+
+assert nobody_listens_afterwards
 
 OURS = (LiveSession, Turn, SessionStore)
 
@@ -140,6 +145,66 @@ async def test_an_application_that_is_cancelled_while_the_server_is_away_ends_so
         await until(lambda: waits(caplog))
         await cancelled(socket)
     assert "The last changes of session" in caplog.text
+
+
+@pytest.mark.usefixtures("_no_object_left", "nobody_listens_afterwards")
+async def test_a_server_that_cancels_while_a_client_does_not_read_the_close_leaves_nothing(
+    known: Visitor,
+) -> None:
+    async def send(message: Any) -> None:
+        if message["type"] == "websocket.close":
+            closing.set()
+            await asyncio.get_running_loop().create_future()
+
+    async def receive() -> Any:
+        if not connected:
+            connected.append(True)
+            return {"type": "websocket.connect"}
+        return await asyncio.get_running_loop().create_future()
+
+    closing, connected = asyncio.Event(), []
+    scope = {"type": "websocket", "headers": known.cookie_headers()}
+    application = LiveSessionMiddlewareStack(Told.as_asgi())
+    running = asyncio.ensure_future(application(scope, receive, send))
+    [live] = await until(lambda: connected and lives(known))
+    await until(lambda: live._is_accepted)
+    await known.visit("end")
+    await closing.wait()
+    await until(lambda: live._saver._is_finished)
+    running.cancel()
+    await asyncio.wait([running], timeout=BOUND)
+    assert running.cancelled()
+
+
+@pytest.mark.usefixtures("nobody_listens_afterwards")
+async def test_a_server_that_cancels_while_the_last_socket_ends_leaves_no_listener(
+    known: Visitor,
+) -> None:
+    loop = asyncio.get_running_loop()
+    socket = known.socket(Told)
+    await socket.connect()
+    ours = _hubs[loop]
+    await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+    async with asyncio.timeout(BOUND):
+        while loop in _hubs:  # noqa: ASYNC110 - no turn longer than until the hub begins to end
+            await asyncio.sleep(0)
+    assert not all(task.done() for task in ours._tasks)
+    await cancelled(socket)
+    async with known.socket(Told):
+        await until(lambda: all(task.done() for task in ours._tasks))
+        assert _hubs[loop] is not ours
+
+
+async def test_a_hub_that_has_ended_ends_no_other(known: Visitor) -> None:
+    loop = asyncio.get_running_loop()
+    async with known.socket(Told):
+        former = _hubs[loop]
+        [live] = lives(known)
+    async with known.socket(Told) as socket:
+        await former.leave(live, "nothing")
+        await known.change(name="Grace")
+        assert (await socket.ask("get"))["name"] == "Grace"
+        assert _hubs[loop] is not former
 
 
 async def test_an_application_that_stops_listening_leaves_no_task(known: Visitor) -> None:

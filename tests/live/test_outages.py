@@ -7,10 +7,12 @@ import pytest
 from channels.generic.http import AsyncHttpConsumer
 from channels.testing import HttpCommunicator
 
+from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.live import CloseCode, LiveSessionMiddlewareStack, saver
 from tests.consumers import Told, ToldSync
 from tests.live.outages import Fickle, waits
-from tests.live.visitors import Socket, Visitor, until
+from tests.live.visitors import BOUND, Socket, Visitor, until
+from tests.live.wires import lives
 
 KINDS = pytest.mark.parametrize("consumer", [Told, ToldSync])
 
@@ -84,6 +86,52 @@ async def test_a_frame_of_a_consumer_that_changed_nothing_is_not_held(
     async with known.socket(Told) as socket:
         fickle.go()
         assert (await socket.ask("get"))["name"] == "Ada"
+
+
+@KINDS
+async def test_a_consumer_that_changed_nothing_answers_while_its_session_cannot_be_renewed(
+    fickle: Fickle, known: Visitor, consumer: Any, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_SESSIONS = {"ROLLING": True, "TOUCH_INTERVAL": 0}
+    async with known.socket(consumer) as socket:
+        fickle.go()
+        for _ in range(3):
+            assert (await socket.ask("get"))["name"] == "Ada"
+    assert "is not renewed" in caplog.text
+    assert "waits to be saved" not in caplog.text
+    assert "are lost" not in caplog.text
+
+
+async def test_what_was_changed_before_a_save_that_failed_is_saved_when_the_server_is_back(
+    fickle: Fickle, known: Visitor
+) -> None:
+    async with known.socket(Told) as socket:
+        [live] = lives(known)
+        fickle.go()
+        live.session["name"] = "Grace"
+        with pytest.raises(SessionStoreUnavailable):
+            await live._saver.save_now()
+        fickle.come_back()
+        assert (await socket.ask("get"))["name"] == "Grace"
+        await until(lambda: known.stored()["name"] == "Grace")
+
+
+async def test_a_frame_does_not_wait_for_the_server_behind_a_renewal_that_fails(
+    fickle: Fickle, known: Visitor, settings: Any, monkeypatch: Any
+) -> None:
+    settings.REDIS_SESSIONS = {"ROLLING": True, "TOUCH_INTERVAL": 0}
+    monkeypatch.setattr(saver, "_PAUSE", 3600)
+    async with known.socket(Told) as socket:
+        [live] = lives(known)
+        fickle.go()
+        renewal = asyncio.ensure_future(live._saver.save_now())
+        await asyncio.sleep(0)
+        assert live.session.is_saving
+        async with asyncio.timeout(BOUND):
+            await live.send({"type": "websocket.send", "text": "meanwhile"})
+        assert await socket.receive_from() == "meanwhile"
+        with pytest.raises(SessionStoreUnavailable):
+            await renewal
 
 
 async def test_what_waits_when_the_client_leaves_is_lost_and_logged(
