@@ -53,7 +53,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = (getattr(error, "strerror", None) or str(error)).partition(" (while ")[0]
         sys.exit(
             f"Cannot serve at {host}, port {port}: {reason.rstrip('.')}.\n"
             "Choose another port with --port; --port 0 finds a free one."
@@ -74,7 +74,7 @@ def prepare_database() -> None:
 
     call_command("migrate", verbosity=0, interactive=False)
     if not User.objects.filter(username="demo").exists():
-        User.objects.create_user("demo", password="demo")
+        User.objects.create_superuser("demo", password="demo")
 
 
 def announce(host: str, port: int) -> None:

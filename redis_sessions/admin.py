@@ -118,6 +118,7 @@ class ActiveSessionAdmin(Base):
             request,
             "session",
             seen=seen,
+            subtitle=seen.details.id,
             owner=seen.owner,
             state=seen.details.kind.replace("_", " "),
             owner_key=seen.details.user_id,
@@ -138,8 +139,9 @@ class ActiveSessionAdmin(Base):
         if not ends_all and not chosen:
             self.message_user(request, _("No session was chosen."), messages.WARNING)
         elif "confirmed" not in request.POST:
-            what = {"ends_all": ends_all, "chosen": chosen}
-            return self._page(request, "end", owner=owner, owner_key=key, **what)
+            what = {"ends_all": ends_all, "chosen": chosen, "title": _("End sessions")}
+            told = {"owner": owner, "owner_key": key, "subtitle": owner}
+            return self._page(request, "end", **what, **told)
         else:
             ended = self._end_all(request, owner) if ends_all else self._end(chosen)
             self._report(request, ended)
@@ -153,12 +155,16 @@ class ActiveSessionAdmin(Base):
         page, size = _page_number(request), self.list_per_page
         infos = users.sessions_of(owner, _current(request), offset=page * size, limit=size)
         has_more = staff.has_more(users.user_id(owner), (page + 1) * size)
+        others = [info for info in infos if not info.is_current]
         return self._page(
             request,
             "sessions",
+            subtitle=owner,
             owner=owner,
             owner_key=users.user_id(owner),
             sessions=infos,
+            has_others=bool(others),
+            has_several=len(infos) > 1 or page > 0 or has_more,
             former=page - 1 if page else None,
             next=page + 1 if has_more else None,
             has_delete_permission=self.has_delete_permission(request, _named("", owner)),

@@ -256,6 +256,8 @@ class SessionLifecycle(SessionReading):
     def _deleted(self, session_key: str | None) -> None:
         """Note that a session was ended, if it is this one."""
         self._ended = self._ended or session_key in {None, self.session_key}
+        if self._ended and self.on_use is not None:
+            self.on_use()
 
 
 def _insist(outcome: Outcome) -> None:

@@ -7,43 +7,61 @@ retry that follows finds no other.
 """
 
 import contextlib
+import math
 import threading
-import time
+from time import monotonic
 from typing import Any
 
 import hiredis
 import redis
+from hiredis import PushNotification
 from redis import exceptions as errors
 from redis.connection import AbstractConnection
 
 _NONE_FREE = "No connection available."
 _LOST = "The server closed the connection."
 _LATE = "Timeout: the server did not answer in time."
+_UNASKED = "The server sent a reply that nobody asked for."
 _READ_SIZE = 65536
-_PING = hiredis.pack_command(("PING",))
 
 
 class SyncWire:
-    """A connection of redis-py's, for one thread at a time. It connects at its first use."""
+    """A connection of redis-py's, for one thread at a time. It connects at its first use.
+
+    And anew where it was idle for longer than ``health_check_interval``: what lies between may have
+    forgotten it without a word.
+    """
 
     def __init__(self, connection: AbstractConnection, **kwargs: Any) -> None:
         self._connection = connection
-        self._timeout: float | None = kwargs.get("socket_timeout")
-        self._idle: float = kwargs.get("health_check_interval") or 0
+        self._patience: float = 2 * (kwargs.get("socket_timeout") or math.inf)
+        self._idle: float = kwargs.get("health_check_interval") or math.inf
         self._socket: Any = None
         self._reader: Any = None
         self._used = 0.0
+        self._waited = 0.0  # for the replies of this exchange
 
     def exchange(self, packed: bytes, number: int) -> list[Any]:
         """Send ``number`` commands and return the replies; those that are errors, as exceptions.
 
         Raises redis.ConnectionError, redis.TimeoutError; then disconnect() it.
         """
+        now = monotonic()
+        if self._socket is not None and now - self._used > self._idle:
+            self.disconnect()
         if self._socket is None:
             self.connect()
-        elif self._idle and time.monotonic() - self._used > self._idle:
-            self._talk(_PING, 1)
-        return self._talk(packed, number)
+        self._used, self._waited = now, 0.0
+        try:
+            self._socket.sendall(packed)
+            replies = [self._reply() for _ in range(number)]
+        except TimeoutError as error:
+            raise errors.TimeoutError(_LATE) from error
+        except OSError as error:
+            raise errors.ConnectionError(f"Error while talking to the server: {error}") from error
+        if self._reader.has_data():
+            self._refuse_the_rest()
+        return replies
 
     def connect(self) -> None:
         """Connect, and take over from redis-py. Raises its errors."""
@@ -57,27 +75,28 @@ class SyncWire:
         self._socket = self._reader = None
         self._connection.disconnect()
 
-    def _talk(self, packed: bytes, number: int) -> list[Any]:
-        self._used = time.monotonic()
-        try:
-            self._socket.sendall(packed)
-            return [self._reply() for _ in range(number)]
-        except TimeoutError as error:
-            raise errors.TimeoutError(_LATE) from error
-        except OSError as error:
-            raise errors.ConnectionError(f"Error while talking to the server: {error}") from error
-
     def _reply(self) -> Any:
-        reply = self._reader.gets()
-        while reply is False:
-            if self._timeout is not None and time.monotonic() - self._used > self._timeout:
-                raise errors.TimeoutError(_LATE)  # it comes, but too slowly
-            data = self._socket.recv(_READ_SIZE)
-            if not data:
-                raise errors.ConnectionError(_LOST)
-            self._reader.feed(data)
-            reply = self._reader.gets()
-        return reply
+        """Only the time inside recv() counts: this thread may get no turn for long."""
+        reader = self._reader
+        while True:
+            reply = reader.gets()
+            if reply is False:
+                if self._waited > self._patience:
+                    raise errors.TimeoutError(_LATE)  # it comes, but too slowly
+                started = monotonic()
+                data = self._socket.recv(_READ_SIZE)
+                self._waited += monotonic() - started
+                if not data:
+                    raise errors.ConnectionError(_LOST)
+                reader.feed(data)
+            elif type(reply) is not PushNotification:
+                return reply
+
+    def _refuse_the_rest(self) -> None:
+        """Raise redis.ConnectionError, or later commands would get the replies of earlier ones."""
+        while self._reader.has_data():
+            if type(self._reader.gets()) is not PushNotification:
+                raise errors.ConnectionError(_UNASKED)
 
 
 class SyncPool:
@@ -123,7 +142,7 @@ class SyncPool:
             self.release(connection)
 
     def _wait(self) -> SyncWire:
-        deadline = time.monotonic() + self._model.timeout
+        deadline = monotonic() + self._model.timeout
         with self._changed:
             self._waiting += 1
             try:
@@ -132,9 +151,9 @@ class SyncPool:
                         return self._free.pop()
                     if self._made < self._model.max_connections:
                         return self._make()
-                    if time.monotonic() >= deadline:
+                    if monotonic() >= deadline:
                         raise redis.ConnectionError(_NONE_FREE)
-                    self._changed.wait(deadline - time.monotonic())
+                    self._changed.wait(deadline - monotonic())
             finally:
                 self._waiting -= 1
 

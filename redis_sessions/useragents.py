@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 _SHOWN = 60  # characters of a user agent of which nothing is known
+_EVERYBODYS = "Mozilla/5.0 "  # how all browsers begin
 _CACHED = 1000  # user agents; sites see few different ones
 
 # One browser has several families. Nobody who reads "Chrome" on an iPhone misses "Mobile iOS".
@@ -98,5 +99,9 @@ def _parser() -> ModuleType | None:
 
 
 def _shortened(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    """Leave out the middle: the system comes first, and the browser's own name last."""
+    text = " ".join(text.split()).removeprefix(_EVERYBODYS)
+    half = _SHOWN // 2
+    return (
+        text if len(text) <= _SHOWN else f"{text[: half - 1]}\N{HORIZONTAL ELLIPSIS}{text[-half:]}"
+    )

@@ -6,17 +6,22 @@ dropped where that task was cancelled. No names of commands.
 """
 
 import asyncio
+import math
 from collections import deque
+from time import monotonic
 from typing import Any
 
 import hiredis
 import redis.asyncio
+from hiredis import PushNotification
 from redis import exceptions as errors
 from redis.asyncio.connection import AbstractConnection
 
 _LOST = "The server closed the connection."
 _GRACE = 0.01  # seconds
 _LATE = "Timeout: the server did not answer in time."
+_CLOSED = "The connection was closed."
+_UNASKED = "The server sent a reply that nobody asked for."
 
 
 class _Call:
@@ -34,21 +39,22 @@ class _Call:
 class Wire(asyncio.Protocol):
     """A connection that redis-py has opened, and the calls that wait for replies on it.
 
-    ``timeout`` is how many seconds the server has for each reply; None: as many as it likes. When
-    one is late, or the connection is lost, every call that waits gets the error, and no more can
-    be made.
+    ``timeout`` is how many seconds the server has for each reply; None: as many as it likes. While
+    anything comes, it has as many again: others wait behind what is huge. When a reply is late, or
+    the connection is lost, every call that waits gets the error, and no more can be made.
     """
 
     def __init__(self, connection: AbstractConnection, timeout: float | None) -> None:
         self.error: errors.RedisError | None = None  # why it is of no use any more
+        self.flows = asyncio.Event()  # not while the server does not read
+        self.flows.set()
+        self.used = self._heard = monotonic()
         self._connection = connection  # keeps what belongs to it alive
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._calls: deque[_Call] = deque()
         self._outbox: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._flows = asyncio.Event()
-        self._flows.set()
         self._closed = asyncio.Event()
         self._is_retired = False
         parse_error = connection._parser.parse_error
@@ -57,24 +63,35 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport = writer.transport
         self._transport.set_protocol(self)
 
-    async def exchange(self, packed: bytes, number: int) -> list[Any]:
-        """Send ``number`` commands and return the replies; those that are errors, as exceptions.
+    def send(self, packed: bytes, number: int) -> asyncio.Future[list[Any]]:
+        """Send ``number`` commands; what is returned gets the replies, or the error.
 
         Raises redis.ConnectionError, redis.TimeoutError.
         """
-        if not self._flows.is_set():
-            await self._flow()
         if self.error is not None:
             raise _copy(self.error)
         future: asyncio.Future[list[Any]] = self._loop.create_future()
-        now = self._loop.time()
-        self._calls.append(_Call(future, number, now + (self._timeout or 0)))
+        self.used = monotonic()
+        self._calls.append(_Call(future, number, self.used + (self._timeout or 0)))
         if not self._outbox:
             self._loop.call_soon(self._flush)
         self._outbox.append(packed)
         if self._timer is None and self._timeout is not None:
             self._timer = self._loop.call_later(self._timeout, self._look_at_the_clock)
-        return await future
+        return future
+
+    async def flow(self) -> None:
+        """Wait until the server reads. Raises redis.TimeoutError."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self.flows.wait()
+        except TimeoutError:
+            raise errors.TimeoutError(_LATE) from None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing of it is left."""
+        return self._closed.is_set()
 
     def retire(self) -> None:
         """Close once the calls that wait have their replies."""
@@ -84,11 +101,12 @@ class Wire(asyncio.Protocol):
 
     async def aclose(self) -> None:
         """Close at once."""
-        self._lose(errors.ConnectionError("The connection was closed."))
+        self._lose(errors.ConnectionError(_CLOSED))
         await self._closed.wait()
 
     def data_received(self, data: bytes) -> None:
         """Take in what the server sends."""
+        self._heard = monotonic()
         try:
             self._reader.feed(data)
             self._deal()
@@ -97,11 +115,11 @@ class Wire(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Let nobody send for a while: the server does not read."""
-        self._flows.clear()
+        self.flows.clear()
 
     def resume_writing(self) -> None:
         """Let them send again."""
-        self._flows.set()
+        self.flows.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits."""
@@ -111,30 +129,24 @@ class Wire(asyncio.Protocol):
 
     def _deal(self) -> None:
         gets, calls = self._reader.gets, self._calls
-        while calls:
+        while (reply := gets()) is not False:
+            if type(reply) is PushNotification:
+                continue
+            if not calls:  # each later call would get the reply of the one before
+                raise errors.ConnectionError(_UNASKED)
             call = calls[0]
-            while len(call.replies) < call.number:
-                reply = gets()
-                if reply is False:
-                    return
-                call.replies.append(reply)
-            calls.popleft()
-            if not call.future.done():
-                call.future.set_result(call.replies)
-        if self._is_retired:
+            call.replies.append(reply)
+            if len(call.replies) == call.number:
+                calls.popleft()
+                if not call.future.done():
+                    call.future.set_result(call.replies)
+        if self._is_retired and not calls:
             self._transport.close()
 
     def _flush(self) -> None:
         outbox, self._outbox = self._outbox, []
         if self.error is None:
             self._transport.write(b"".join(outbox))
-
-    async def _flow(self) -> None:
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._flows.wait()
-        except TimeoutError:
-            raise errors.TimeoutError(_LATE) from None
 
     def _look_at_the_clock(self, suspect: _Call | None = None) -> None:
         """Give up where the oldest call is late; else look again when it would be.
@@ -144,8 +156,9 @@ class Wire(asyncio.Protocol):
         self._timer = None
         if not self._calls:
             return
-        oldest = self._calls[0]
-        left = oldest.deadline - self._loop.time()
+        oldest, patience = self._calls[0], self._timeout or 0
+        due = max(oldest.deadline, min(self._heard, oldest.deadline) + patience)
+        left = due - monotonic()
         if left > 0:
             self._timer = self._loop.call_later(left, self._look_at_the_clock)
         elif oldest is suspect:
@@ -159,7 +172,7 @@ class Wire(asyncio.Protocol):
         self.error = error
         if self._timer is not None:
             self._timer.cancel()
-        self._flows.set()
+        self.flows.set()
         self._transport.abort()
         calls, self._calls = self._calls, deque()
         for call in calls:
@@ -175,12 +188,15 @@ def _copy(error: errors.RedisError) -> errors.RedisError:
 class SharedConnection:
     """A connection of redis-py's for all tasks of the running loop, opened anew where it was lost.
 
-    ``parameters`` are those of redis-py's BlockingConnectionPool.
+    And where it was idle for longer than ``health_check_interval``: what lies between may have
+    forgotten it without a word. ``parameters`` are those of redis-py's BlockingConnectionPool.
     """
 
     def __init__(self, **parameters: Any) -> None:
         self._model = redis.asyncio.BlockingConnectionPool(**parameters)  # knows how to make one
+        self._idle: float = parameters.get("health_check_interval") or math.inf
         self._wire: Wire | None = None
+        self._open: list[Wire] = []  # this one, and those before it that may not be closed yet
         self._connecting: asyncio.Task[Wire] | None = None
 
     @property
@@ -199,9 +215,11 @@ class SharedConnection:
         Raises redis.ConnectionError, redis.TimeoutError.
         """
         wire = self._wire
-        if wire is None or wire.error is not None:
+        if wire is None or wire.error is not None or monotonic() - wire.used > self._idle:
             wire = await self._connected()
-        return await wire.exchange(packed, number)
+        if not wire.flows.is_set():
+            await wire.flow()
+        return await wire.send(packed, number)
 
     def retire(self) -> None:
         """Have the next call connect anew; who waits for a reply still gets it."""
@@ -210,20 +228,26 @@ class SharedConnection:
             self._wire = None
 
     async def aclose(self) -> None:
-        """Close the connection; the next call connects anew."""
+        """Close what is open; the next call connects anew."""
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
-        if self._wire is not None:
-            await self._wire.aclose()
-            self._wire = None
+        self._wire = None
+        for wire in self._open:
+            await wire.aclose()
 
     async def _connected(self) -> Wire:
         """Wait until there is a connection: one attempt for all who need it."""
         if self._connecting is None:
             self._connecting = asyncio.ensure_future(self._connect())
             self._connecting.add_done_callback(self._settled)
-        return await asyncio.shield(self._connecting)
+        connecting, task = self._connecting, asyncio.current_task()
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            if connecting.cancelled() and not (task and task.cancelling()):  # aclose() did it
+                raise errors.ConnectionError(_CLOSED) from None
+            raise
 
     def _settled(self, task: asyncio.Task[Wire]) -> None:
         self._connecting = None
@@ -231,6 +255,7 @@ class SharedConnection:
             task.exception()  # nobody may be there any more to hear of it
 
     async def _connect(self) -> Wire:
+        self.retire()
         connection, kwargs = self.make_connection(), self._model.connection_kwargs
         timeout, to_connect = kwargs.get("socket_timeout"), kwargs.get("socket_connect_timeout")
         bound = timeout + to_connect if timeout and to_connect else None
@@ -243,5 +268,6 @@ class SharedConnection:
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-        self._wire = Wire(connection, timeout)
-        return self._wire
+        wire = self._wire = Wire(connection, timeout)
+        self._open = [one for one in self._open if not one.is_closed] + [wire]
+        return wire

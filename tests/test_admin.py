@@ -300,16 +300,47 @@ def test_all_of_a_user_end_after_a_confirmation(root: Client, ada: User) -> None
     stranger = log_in(User.objects.create_user("eva"))
     html = root.post(END, {"user": ada.pk, "all": "x", "id": sessions[0].id}).content.decode()
     assert "All sessions of ada are to end" in html
+    assert "goes on" not in html
     assert all(map(is_there, sessions))
     end(root, user=ada.pk, all="yes")
     assert not any(map(is_there, sessions))
     assert is_there(stranger)
 
 
+def test_each_page_has_a_title_of_its_own(root: Client, ada: User) -> None:
+    session = log_in(ada)
+    ending = root.post(END, {"user": ada.pk, "id": session.id}).content.decode()
+    pages = [page(root, LIST), page(root, user=ada.pk), page(root, f"{LIST}{session.id}/"), ending]
+    titles = [re.findall(r"<title>(.*?) \| Django site admin</title>", html)[0] for html in pages]
+    assert titles == [
+        "Active sessions",
+        "ada | Active sessions",
+        f"{session.id} | Active sessions",
+        "ada | End sessions",
+    ]
+
+
+def test_where_nothing_can_be_ended_nothing_is_offered(root: Client, ada: User) -> None:
+    one, all_ = "End the chosen", 'name="all"'
+    mine = User.objects.get(username="root").pk
+    log_in(ada)
+    html = page(root, user=ada.pk)
+    assert (one in html, all_ in html) == (True, False)
+    log_in(ada)
+    html = page(root, user=ada.pk)
+    assert (one in html, "End all of this user" in html) == (True, True)
+    html = page(root, user=mine)
+    assert (one in html, all_ in html) == (False, False)
+
+
 def test_the_session_of_the_request_goes_on(root: Client) -> None:
     user = User.objects.get(username="root")
     current, another = own(root), log_in(user)
-    assert chosen(page(root, user=user.pk)) == {another.id}
+    html = page(root, user=user.pk)
+    assert chosen(html) == {another.id}
+    assert "End all others" in html
+    html = root.post(END, {"user": user.pk, "all": "x"}).content.decode()
+    assert "This one goes on." in html
     assert "No session was chosen." in end(root, id=current.id).content.decode()
     assert "Ended 1 session." in end(root, user=user.pk, all="yes").content.decode()
     assert is_there(current)

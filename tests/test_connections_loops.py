@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import hiredis
 import pytest
 import redis
 from asgiref.sync import async_to_sync
@@ -116,6 +117,21 @@ def test_tasks_that_are_cancelled_at_the_end_of_a_loop_leave_nothing() -> None:
     abandoned = [task for ticks in range(40) for task in asyncio.run(abandon(ticks))]
     assert all(task.cancelled() or task.result() in range(8) for task in abandoned)
     assert sum(task.cancelled() for task in abandoned) > 50
+
+
+@pytest.mark.usefixtures("leaves_nothing")
+def test_a_connection_that_was_replaced_while_somebody_waited_on_it_leaves_nothing() -> None:
+    async def replace() -> None:
+        await _use(1)
+        shared = await connections.shared("sessions")
+        blocked = hiredis.pack_command(("BLPOP", "nothing", "0"))
+        abandoned = asyncio.ensure_future(shared.exchange(blocked, 1))
+        await asyncio.sleep(0)
+        shared.retire()
+        await _use(2)
+        assert not abandoned.done()
+
+    asyncio.run(replace())
 
 
 @pytest.mark.usefixtures("leaves_nothing")

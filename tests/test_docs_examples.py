@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,19 +15,21 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import redis
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import AsyncClient
 from django.urls import path as url
+from django.utils.module_loading import import_string
 
 from redis_sessions import checks
 from redis_sessions.live import CloseCode, LiveSessionMiddlewareStack
 from redis_sessions.live.auth import aget_user
 from redis_sessions.session import SessionStore
 from redis_sessions.testing import LiveCommunicator, connected, wait_until
-from tests.documents import DOCS, PAGES, README, blocks, modules, name_of, settings_blocks
+from tests.documents import DOCS, PAGES, README, ROOT, blocks, modules, name_of, settings_blocks
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a consumer closes old connections
 
@@ -153,6 +157,87 @@ async def _set_name(request: Any, name: str) -> Any:
 
     await request.session.aset("name", name)
     return HttpResponse()
+
+
+async def test_the_page_of_the_installation_shows_what_its_consumer_has_stored(
+    shop: Shop, site: Callable[..., AsyncClient], settings: Any
+) -> None:
+    imported = shop(DOCS / "installation.rst")
+    settings.STATIC_URL = "static/"
+    browser = site(imported("views").page)
+    await browser.get("/page/")
+    await _fill_basket(imported("asgi").application, "/live/", browser, ["tea"])
+    page = (await browser.get("/page/")).content.decode()
+    assert "By HTTP: {&#x27;visits&#x27;: 2, &#x27;basket&#x27;: [&#x27;tea&#x27;]}" in page
+
+
+def test_what_the_installation_adds_to_the_settings_exists() -> None:
+    lines = "".join(blocks(DOCS / "installation.rst", "diff"))
+    added, removed = (re.findall(rf'^\{sign} +"(.*)",$', lines, re.MULTILINE) for sign in "+-")
+    assert (len(added), len(removed)) == (3, 2)
+    for name in added + removed:
+        assert "." not in name or import_string(name)
+    assert added[0] in django_settings.INSTALLED_APPS
+
+
+PROJECT = """
+import os
+from tests.settings import *
+
+TEST_RUNNER = "shop.runner.Runner"
+"""
+
+CASES = """
+import os
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import TestCase
+
+from redis_sessions.users import sessions_of
+
+
+class One(TestCase):
+    def test_the_keys_of_a_session_are_those_of_the_process(self):
+        user = User.objects.create_user("ada", pk=1)
+        self.client.force_login(user)
+        self.assertIn(self.client.session.id, [info.id for info in sessions_of(user)])
+        self.assertEqual(settings.REDIS_SESSIONS["KEY_PREFIX"], f"test-{os.getpid()}")
+
+
+class Two(One):
+    pass
+"""
+
+
+@pytest.mark.parametrize("parallel", [[], ["--parallel", "2"]])
+def test_the_runner_of_the_installation_gives_each_process_its_own_keys(
+    parallel: list[str], tmp_path: Path, redis_client: redis.Redis
+) -> None:
+    tmp_path.joinpath("shop").mkdir()
+    for name, text in modules(DOCS / "installation.rst").items():
+        tmp_path.joinpath(name).write_text(text)
+    for name, text in {"__init__": "", "settings": PROJECT, "tests": CASES}.items():
+        tmp_path.joinpath(f"shop/{name}.py").write_text(text)
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "shop.settings",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+    }
+    words = [sys.executable, "-m", "django", "test", "shop", *parallel]
+    done = subprocess.run(
+        words,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Ran 2 tests" in done.stderr
+    assert redis_client.keys("session:*") == []
+    prefixes = {key.partition(b":")[0] for key in redis_client.keys("test-*")}
+    assert len(prefixes) == (2 if parallel else 1)
 
 
 async def test_the_asgi_application_refuses_sockets_of_other_sites(shop: Shop) -> None:

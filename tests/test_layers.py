@@ -43,13 +43,8 @@ COMMAND = re.compile(
 )
 METHOD = re.compile(r"^(?:h(?:m?get|m?set|getall|del|incrby)|expire(?:at)?|unlink|s?publish|eval)$")
 KEY_FORMAT = re.compile(r":\{|\}:|^session:|%s:%s")
-# How a script runs is the executor's matter, how to listen to a channel the listener's, and how to
-# try a connection the pool's.
-THEIRS = {
-    "executors": {"EVAL"},
-    "listeners": {"SUBSCRIBE", "UNSUBSCRIBE", "PING"},
-    "pools": {"PING"},
-}
+# How a script runs is the executor's matter, how to listen to a channel the listener's.
+THEIRS = {"executors": {"EVAL"}, "listeners": {"SUBSCRIBE", "UNSUBSCRIBE", "PING"}}
 
 
 def top(path: Path) -> str:

@@ -173,7 +173,17 @@ def test_show_prints_nothing_that_a_terminal_would_obey(ada: User) -> None:
 @pytest.mark.parametrize("words", [["show"], ["end"]])
 @pytest.mark.parametrize("name", [NOBODYS, "x", "*", "x" * 100])
 def test_an_id_that_is_not_there_is_told_in_a_sentence(words: list[str], name: str) -> None:
-    assert refused(*words, name).startswith(f"There is no session {name!r}")
+    shown = name if len(name) <= 14 else f"{name[:14]}\N{HORIZONTAL ELLIPSIS}"
+    assert refused(*words, name).startswith(f"There is no session {shown!r}")
+
+
+@pytest.mark.parametrize("words", [["show"], ["end"], ["end", "--user", "ada"]])
+def test_of_a_whole_key_only_the_id_is_repeated(ada: User, words: list[str]) -> None:
+    key = session_of(ada).session_key
+    message = refused(*words, key)
+    assert key[:14] in message
+    assert key[14:] not in message
+    assert is_there(SessionStore(key))
 
 
 # end
@@ -331,18 +341,34 @@ def test_a_database_that_fails_is_told_in_a_sentence(ada: User) -> None:
     assert message.startswith("The database cannot tell of users:")
 
 
+def managed(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``manage.py`` as a process of its own."""
+    code = "from django.core.management import execute_from_command_line as run; "
+    code += f"run(['manage.py', *{words!r}])"
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"} | environment
+    line = [sys.executable, "-c", code]
+    return subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+
+
 def test_an_error_is_one_line_and_exit_code_1() -> None:
-    code = "from django.core.management import execute_from_command_line as run; import sys; "
-    code += f"run(['manage.py', 'redis_sessions', 'show', '{NOBODYS}'])"
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = managed("redis_sessions", "show", NOBODYS)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("CommandError: There is no session")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_clearsessions_tells_in_one_line_that_the_server_is_away() -> None:
+    done = managed("clearsessions", REDIS_SESSIONS_TEST_URL=f"redis://127.0.0.1:{free_port()}/0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("CommandError: The session server of CACHES['sessions'] failed:")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_clearsessions_prunes(
+    ada: User, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning.prune, "__defaults__", (0,))
+    redis_client.zadd(index_of(ada.pk), {NOBODYS: FUTURE})
+    call_command("clearsessions")
+    assert redis_client.zrange(index_of(ada.pk), 0, -1) == []

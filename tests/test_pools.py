@@ -1,13 +1,17 @@
 """The pool of connections: what threads may do to one another, and what they may not."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import hiredis
 import pytest
 import redis.connection
+from redis import exceptions as errors
 
+from redis_sessions import pools
 from redis_sessions.exceptions import SessionStoreUnavailable
-from redis_sessions.pools import SyncPool
+from redis_sessions.pools import SyncPool, SyncWire
 from redis_sessions.session import SessionStore
 from tests.caches import caches
 from tests.conftest import Do
@@ -56,3 +60,99 @@ def test_connections_that_cannot_be_made_take_up_no_place(do: Do, settings: Any)
     for _ in range(3):
         with pytest.raises(SessionStoreUnavailable, match="SSL Certificate Requirements"):
             do(SessionStore().save)
+
+
+Make = Callable[..., SyncWire]
+
+
+@pytest.fixture
+def make(server: Server) -> Iterator[Make]:
+    """Make connections that are closed at the end."""
+    made: list[SyncWire] = []
+
+    def new(**options: Any) -> SyncWire:
+        given = {"port": server.port, "socket_timeout": 5, "protocol": 2}
+        made.append(SyncPool(max_connections=1, timeout=1, **given | options).take())
+        return made[-1]
+
+    yield new
+    for wire in made:
+        wire.disconnect()
+
+
+def ask(wire: SyncWire, *commands: tuple[Any, ...]) -> list[Any]:
+    return wire.exchange(b"".join(map(hiredis.pack_command, commands)), len(commands))
+
+
+class Slow:
+    """A socket by a clock of its own: sending takes time, and each piece of a reply does."""
+
+    def __init__(self, sending: float, receiving: float) -> None:
+        self.time = 0.0
+        self._sending = sending
+        self._receiving = receiving
+        self._pieces = [b"$6\r\n", b"ab", b"cd", b"ef\r\n"]
+
+    def sendall(self, _: bytes) -> None:
+        self.time += self._sending
+
+    def recv(self, _: int) -> bytes:
+        self.time += self._receiving
+        return self._pieces.pop(0)
+
+
+@pytest.fixture
+def slow(make: Make, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SyncWire]:
+    """Make a connection that has a second for its reply, by the clock of its socket."""
+
+    def slow(**seconds: float) -> SyncWire:
+        wire = make(socket_timeout=1)
+        wire.connect()
+        wire._socket = socket = Slow(**seconds)
+        monkeypatch.setattr(pools, "monotonic", lambda: socket.time)
+        return wire
+
+    return slow
+
+
+def test_a_thread_that_gets_no_turn_takes_no_reply_for_late(slow: Callable[..., SyncWire]) -> None:
+    assert ask(slow(sending=60, receiving=0), ("PING",)) == [b"abcdef"]
+
+
+def test_a_reply_that_keeps_coming_has_twice_the_timeout(slow: Callable[..., SyncWire]) -> None:
+    assert ask(slow(sending=0, receiving=0.65), ("PING",)) == [b"abcdef"]
+    with pytest.raises(errors.TimeoutError):
+        ask(slow(sending=0, receiving=0.75), ("PING",))
+
+
+@pytest.mark.parametrize(("interval", "replaced"), [(0.02, True), (3600, False), (0, False)])
+def test_a_connection_that_was_idle_for_longer_than_the_interval_is_replaced(
+    make: Make, interval: float, *, replaced: bool
+) -> None:
+    wire = make(health_check_interval=interval)
+    before = ask(wire, ("CLIENT", "ID"))
+    time.sleep(0.03)
+    assert (ask(wire, ("CLIENT", "ID")) != before) == replaced
+
+
+def test_what_the_server_pushes_is_no_reply(make: Make, server: Server) -> None:
+    wire = make(protocol=3)
+    ask(wire, ("CLIENT", "TRACKING", "ON", "BCAST"))
+    for text in (b"a", b"b", b"c"):
+        with server.client() as client:
+            client.set("pushed", text)
+        assert ask(wire, ("ECHO", text)) == [text]
+
+
+def test_what_the_server_pushes_behind_a_reply_breaks_nothing(make: Make) -> None:
+    wire = make(protocol=3)
+    ask(wire, ("CLIENT", "TRACKING", "ON", "BCAST"))
+    assert ask(wire, ("SET", "pushed", "a")) == [b"OK"]
+    assert ask(wire, ("ECHO", "b")) == [b"b"]
+
+
+def test_a_reply_that_nobody_asked_for_is_an_error(make: Make) -> None:
+    wire = make()
+    two = b"".join(hiredis.pack_command(("ECHO", text)) for text in ("a", "b"))
+    with pytest.raises(errors.ConnectionError, match="nobody asked for"):
+        wire.exchange(two, 1)

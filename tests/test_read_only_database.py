@@ -53,7 +53,7 @@ def database(
     with django_db_blocker.unblock():
         call_command("migrate", database="read_only", verbosity=0)
         manager = User.objects.db_manager("read_only")
-        manager.create_user("demo", password="demo")
+        manager.create_superuser("demo", password="demo")  # as that of the example
         manager.create_superuser("staff", password="staff")
         old = PBKDF2PasswordHasher().encode("old", "a salt of 22 characters", iterations=1)
         manager.create(username="old", password=old)
@@ -229,6 +229,15 @@ async def look_at_devices(visitor: Visitor, other: Visitor) -> None:
     assert shown(await other.get(), "http-user") == "not logged in"
 
 
+async def look_at_the_admin(visitor: Visitor) -> None:
+    """See a user's sessions as staff does."""
+    sessions = "admin/redis_sessions/activesession/"
+    assert f'href="/{sessions}"' in await visitor.get()
+    demo = await User.objects.aget(username="demo")
+    (mine,) = await users.asessions_of(demo)
+    assert mine.id in await visitor.get(f"{sessions}?user={demo.pk}")
+
+
 async def log_out(visitor: Visitor) -> None:
     page = await visitor.post("logout/")
     assert shown(page, "http-user") == "not logged in"
@@ -245,6 +254,7 @@ async def test_the_whole_flow_of_the_example_writes_nothing(
     await use_a_socket(one)
     await log_in_over_a_socket(one)
     await look_at_devices(one, other)
+    await look_at_the_admin(one)
     await log_out(one)
     user = await User.objects.aget(username="demo")
     assert writes == []

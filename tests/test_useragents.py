@@ -14,6 +14,7 @@ from tests.people import FIREFOX, log_in, person
 from tests.properties import given
 
 CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 "
+DOTS = "\N{HORIZONTAL ELLIPSIS}"
 SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.1 "
 
 
@@ -78,7 +79,9 @@ def test_browser_and_system_can_be_had_by_themselves() -> None:
         (Description(user_agent="x"), "x"),
         (Description(user_agent=" a \t b "), "a b"),
         (Description(user_agent="x" * 60), "x" * 60),
-        (Description(user_agent="x" * 61), "x" * 59 + "\N{HORIZONTAL ELLIPSIS}"),
+        (Description(user_agent="x" * 31 + "y" * 30), "x" * 29 + DOTS + "y" * 30),
+        (Description(user_agent="Mozilla/5.0 x"), "x"),
+        (Description(user_agent="Mozilla/5.0"), "Mozilla/5.0"),
         (Description(), "Unknown device"),
     ],
 )
@@ -87,9 +90,18 @@ def test_words_say_as_much_as_is_known(description: Description, words: str) -> 
 
 
 @pytest.mark.usefixtures("without_parser")
-def test_without_ua_parser_a_user_agent_is_shown_as_it_is_shortened() -> None:
-    assert describe(FIREFOX) == Description(user_agent=FIREFOX)
-    assert str(describe(FIREFOX)) == f"{FIREFOX[:59]}\N{HORIZONTAL ELLIPSIS}"
+def test_without_ua_parser_a_user_agent_is_shown_without_its_middle() -> None:
+    edge = f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME}Safari/537.36 Edg/142.0.0.0"
+    assert describe(edge) == Description(user_agent=edge)
+    assert (
+        str(describe(edge)) == f"(Windows NT 10.0; Win64; x64){DOTS}.0 Safari/537.36 Edg/142.0.0.0"
+    )
+
+
+@pytest.mark.usefixtures("without_parser")
+def test_without_ua_parser_two_browsers_of_one_system_can_be_told_apart() -> None:
+    chrome = f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME}Safari/537.36"
+    assert str(describe(chrome)) != str(describe(f"{chrome} Edg/142.0.0.0"))
 
 
 def test_a_user_agent_whose_device_breaks_ua_parser_is_described_without() -> None:

@@ -11,7 +11,8 @@ import hiredis
 import pytest
 from redis import exceptions as errors
 
-from redis_sessions.wires import SharedConnection
+from redis_sessions import wires
+from redis_sessions.wires import SharedConnection, Wire
 from tests.proxy import Proxy
 from tests.servers import Server
 
@@ -167,6 +168,55 @@ async def test_a_loop_that_was_held_up_itself_takes_no_reply_for_late(make: Make
         assert await reply == [b"in time"]
 
 
+@pytest.fixture
+async def held(make: Make, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator["Held"]:
+    """A call that waits, with a minute for its reply, by a clock that stands still."""
+    held = Held()
+    monkeypatch.setattr(wires, "monotonic", lambda: held.time)
+    shared = make(socket_timeout=60)
+    await ask(shared, ("PING",))
+    held.wire = shared._wire
+    held.reply = asyncio.ensure_future(shared.exchange(b"", 1))
+    await asyncio.sleep(0)
+    yield held
+    held.reply.cancel()
+
+
+class Held:
+    """The test tells the time, and what comes from the server."""
+
+    wire: Wire
+    reply: asyncio.Future[list[Any]]
+    time = 1000.0
+
+    def is_late(self, after: float, data: bytes = b"") -> bool:
+        """Tell whether the wire has given up some seconds after the call; then data comes."""
+        self.time = 1000 + after
+        if self.wire._calls:
+            self.wire._look_at_the_clock(self.wire._calls[0])
+        if data:
+            self.wire.data_received(data)
+        return self.wire.error is not None
+
+
+async def test_a_reply_that_keeps_coming_is_not_late(held: "Held") -> None:
+    assert not held.is_late(50, b"$6\r\nab")
+    assert not held.is_late(105, b"cd")
+    assert not held.is_late(119, b"ef\r\n")
+    assert await held.reply == [b"abcdef"]
+
+
+@pytest.mark.parametrize("came", [[], [50], [50, 100, 119]])
+async def test_a_reply_that_stops_or_takes_twice_the_timeout_is_late(
+    held: "Held", came: list[int]
+) -> None:
+    for moment in came:
+        assert not held.is_late(moment, b"$100\r\n" if moment == came[0] else b"x")
+    assert held.is_late({0: 61, 1: 111, 3: 121}[len(came)])
+    with pytest.raises(errors.TimeoutError):
+        await held.reply
+
+
 async def test_a_server_that_is_not_there_is_an_error_to_each(make: Make) -> None:
     shared = make(port=1)
     replies = [ask(shared, ("PING",)) for _ in range(3)]
@@ -224,6 +274,66 @@ async def test_what_is_no_reply_at_all_is_an_error(make: Make) -> None:
     with pytest.raises(errors.RedisError):
         await ask(shared, ("PING",))
     other.close()
+
+
+async def test_closing_cancels_nobody_who_waits_for_a_connection(make: Make) -> None:
+    shared = make()
+    tasks = [asyncio.ensure_future(ask(shared, ("PING",))) for _ in range(3)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    await shared.aclose()
+    first, *others = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(first, asyncio.CancelledError)
+    assert [type(error) for error in others] == [errors.ConnectionError] * 2
+    assert await ask(shared, ("ECHO", "new")) == [b"new"]
+
+
+async def test_closing_closes_a_retired_connection_too(make: Make, server: Server) -> None:
+    shared = make(client_name="shared", socket_timeout=60)
+    await ask(shared, ("PING",))
+    waiting = asyncio.ensure_future(ask(shared, ("BLPOP", "nothing", "0")))
+    await asyncio.sleep(0)
+    shared.retire()
+    assert await ask(shared, ("ECHO", "new")) == [b"new"]
+    await shared.aclose()
+    async with asyncio.timeout(5):
+        while await connections_of(server):  # noqa: ASYNC110 - the server's list
+            await asyncio.sleep(0.01)
+    with pytest.raises(errors.ConnectionError):
+        await waiting
+
+
+@pytest.mark.parametrize(("interval", "replaced"), [(0.02, True), (3600, False), (0, False)])
+async def test_a_connection_that_was_idle_for_longer_than_the_interval_is_replaced(
+    make: Make, server: Server, interval: float, *, replaced: bool
+) -> None:
+    shared = make(client_name="shared", health_check_interval=interval)
+    before = await ask(shared, ("CLIENT", "ID"))
+    await asyncio.sleep(0.03)
+    after = await ask(shared, ("CLIENT", "ID"))
+    assert (before != after) == replaced
+    async with asyncio.timeout(5):
+        while await connections_of(server) != 1:  # noqa: ASYNC110 - the server's list
+            await asyncio.sleep(0.01)
+
+
+async def test_what_the_server_pushes_is_nobodys_reply(make: Make, server: Server) -> None:
+    shared = make(protocol=3)
+    await ask(shared, ("CLIENT", "TRACKING", "ON", "BCAST"))
+    for text in (b"a", b"b", b"c"):
+        with server.client() as client:
+            client.set("pushed", text)
+        assert await ask(shared, ("ECHO", text)) == [text]
+
+
+async def test_a_reply_that_nobody_asked_for_becomes_nobodys(make: Make) -> None:
+    shared = make()
+    assert await shared.exchange(packed(("ECHO", "a"), ("ECHO", "unasked")), 1) == [b"a"]
+    async with asyncio.timeout(5):
+        while shared._wire.error is None:  # noqa: ASYNC110 - the wire tells nobody
+            await asyncio.sleep(0.01)
+    for text in (b"b", b"c"):
+        assert await ask(shared, ("ECHO", text)) == [text]
 
 
 class Storm:

@@ -42,6 +42,7 @@ CHANNEL_LAYERS = {
 }
 
 INSTALLED_APPS = [
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -57,6 +58,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ]
         },
@@ -64,6 +66,7 @@ TEMPLATES = [
 ]
 # Where the page of a user's sessions sends who is not logged in, and who signs out there.
 LOGIN_URL = LOGOUT_REDIRECT_URL = "page"
+CSRF_FAILURE_VIEW = "demo.views.stale"
 ROOT_URLCONF = "demo.urls"
 ASGI_APPLICATION = "demo.asgi.application"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE}}

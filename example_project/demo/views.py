@@ -14,9 +14,16 @@ from .record import read_record
 @require_safe
 @never_cache
 async def page(request: HttpRequest) -> HttpResponse:
-    state = await shown(request.session, await request.auser())
+    user = await request.auser()
+    state = await shown(request.session, user)
     record = await read_record(state["id"])
-    return render(request, "demo/page.html", {**state, "record": record})
+    context = {**state, "record": record, "is_staff": user.is_staff}
+    return render(request, "demo/page.html", context)
+
+
+def stale(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form whose token is not that of the browser: a login has exchanged it since."""
+    return render(request, "demo/stale.html", status=403)
 
 
 @require_POST

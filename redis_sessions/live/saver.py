@@ -135,5 +135,7 @@ class Saver:
             self._check = self._loop.call_later(_SOON, self._check_now)
 
     def _check_now(self) -> None:
-        self._due()
-        self._check = None  # only now: to look is no use
+        try:
+            self._due()
+        finally:
+            self._check = None  # only now: to look is no use

@@ -10,6 +10,7 @@ from tests.client.conftest import Site, Tab, until
 
 CONNECTING, OPEN, CLOSED = 0, 1, 3
 NEVER = 600_000  # ms: a delay that no test sees the end of
+REFUSED = '{"session_claim": "0000000000000000000000000"}'  # nobody has made it
 AT_ONCE = [CloseCode.ENDED, CloseCode.LOGGED_IN, CloseCode.RENEWED]
 OVER = [CloseCode.LOGGED_OUT, CloseCode.EXPIRED, CloseCode.REVOKED, CloseCode.REPLACED]
 
@@ -244,15 +245,65 @@ def knows_ada(tab: Tab) -> bool:
 
 def test_a_claim_that_is_refused_is_told_with_its_status(tab: Tab) -> None:
     tab.start().see("open")
-    tab.tell("say", text='{"session_claim": "0000000000000000000000000"}')
+    tab.tell("say", text=REFUSED)
     assert tab.see("claimfailed")["status"] == 410
     assert tab.seen("message") == []
 
 
+def test_a_page_whose_claim_is_refused_comes_to_the_session_that_the_browser_has(
+    open_tab: Callable[..., Tab],
+) -> None:
+    first = open_tab().start(minDelay=NEVER, maxDelay=NEVER)
+    first.see("open")
+    open_tab().fetch("/begin/")
+    first.tell("log_in")  # over a socket that has no part in the session which has begun
+    assert first.see("claimfailed")["status"] == 410
+    left = first.see("close")
+    assert (left["code"], left["state"]) == (CloseCode.ENDED, CONNECTING)
+    first.see("open", 2)
+    assert first.answer("who") == '{"user": "AnonymousUser"}'
+    first.tell("log_in")
+    assert first.see("claimed")["status"] == 204
+    assert first.visit("/who/") == "ada"
+
+
+def test_a_listener_can_have_it_stay_after_a_claim_that_was_refused(tab: Tab) -> None:
+    tab.start().see("open")
+    tab.run("live.onclaimfailed = (event) => event.preventDefault()")
+    tab.tell("say", text=REFUSED)
+    assert tab.see("claimfailed")["status"] == 410
+    assert tab.answer("who") == '{"user": "AnonymousUser"}'
+    assert tab.seen("close") == []
+
+
+def test_claims_that_are_refused_again_and_again_are_no_storm(tab: Tab) -> None:
+    tab.start(minDelay=40, maxDelay=300).see("open")
+    tab.run("live.onopen = () => tell('say', {text: arguments[0]})", REFUSED)
+    tab.tell("say", text=REFUSED)
+    tab.see("open", 8)
+    opened = [event["at"] for event in tab.seen("open")]
+    closed = [event["at"] for event in tab.seen("close")]
+    waited = [later - earlier for earlier, later in zip(closed, opened[1:], strict=False)]
+    for wait, longest in zip(waited[1:], [40, 80, 160, 300, 300, 300], strict=False):
+        assert wait >= longest / 2 - 2  # the clock of timers is coarse
+
+
+def test_a_refused_claim_of_a_connection_that_is_over_ends_none_after_it(tab: Tab) -> None:
+    tab.start(claimUrl="/slow-claim/").see("open")
+    tab.tell("say", text=REFUSED)
+    tab.tell("close_with", code=CloseCode.RENEWED)
+    tab.see("open", 2)
+    assert tab.see("claimfailed")["status"] == 410
+    assert tab.answer("who") == '{"user": "AnonymousUser"}'
+    assert len(tab.seen("close")) == 1
+
+
 def test_a_claim_that_nobody_takes_is_told_without_a_status(tab: Tab) -> None:
     tab.start(claimUrl="http://127.0.0.1:9/").see("open")
-    tab.tell("say", text='{"session_claim": "0000000000000000000000000"}')
+    tab.tell("say", text=REFUSED)
     assert tab.see("claimfailed")["status"] == 0
+    assert tab.answer("who") == '{"user": "AnonymousUser"}'
+    assert tab.seen("close") == []
 
 
 def test_an_answer_from_elsewhere_is_no_cookie(tab: Tab) -> None:
@@ -281,8 +332,7 @@ def test_what_is_more_or_less_than_a_claim_is_a_message(tab: Tab, text: str) -> 
 
 def test_without_a_claim_url_a_claim_is_a_message(tab: Tab) -> None:
     tab.start(claimUrl=None).see("open")
-    text = '{"session_claim": "0000000000000000000000000"}'
-    assert tab.answer("say", text=text) == text
+    assert tab.answer("say", text=REFUSED) == REFUSED
 
 
 def test_every_code_that_the_server_knows_is_known_to_the_client(tab: Tab) -> None:

@@ -12,6 +12,24 @@ from tests.example.chromium import Page
 from tests.example.demo import TIMES, Site
 from tests.servers import Server, free_port
 
+Window = Callable[[], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def other_window(page: Page) -> Window:
+    """A second window of the same browser, to do something in."""
+
+    @contextmanager
+    def window() -> Iterator[None]:
+        first = page.driver.current_window_handle
+        page.driver.switch_to.new_window("tab")
+        page.open()
+        yield
+        page.driver.close()
+        page.driver.switch_to.window(first)
+
+    return window
+
 
 def test_in_a_browser_a_name_goes_from_http_to_the_socket_and_back(page: Page) -> None:
     page.by_http("do/name", name="Ada")
@@ -59,31 +77,31 @@ def test_in_a_browser_login_and_logout_show_on_both_sides(page: Page) -> None:
     page.see("live-user", "not logged in")
 
 
+def test_in_a_browser_a_tab_that_missed_the_beginning_of_the_session_comes_to_it(
+    page: Page, other_window: Window
+) -> None:
+    with other_window():
+        page.by_http("do/name", name="Ada")
+        page.see("live-name", "Ada")
+    assert page.text("live-name") == "not set"
+    page.live("add", item="Tea")
+    page.see("live-claimed", "Another tab began a session; connected to it, do that again.")
+    page.see("live-name", "Ada")
+    page.see("live-basket", "Nothing in it")
+    page.live("add", item="Tea")
+    page.see("live-basket", f"Tea {TIMES} 1 Remove")
+    page.see("live-claimed", "")
+    page.open()
+    page.see("http-basket", f"Tea {TIMES} 1 Remove")
+    page.driver.get_log("browser")  # it complains of the claim's 410
+
+
 def test_in_a_browser_chat_is_signed_with_the_name_and_shown_as_text(page: Page) -> None:
     page.by_http("do/name", name="Ada")
     page.see("live-name", "Ada")
     page.see("live-status", "connected")
     page.live("chat", text="<b>Hello</b>")
     page.see("chat", "Ada <b>Hello</b>")
-
-
-Window = Callable[[], AbstractContextManager[None]]
-
-
-@pytest.fixture
-def other_window(page: Page) -> Window:
-    """A second window of the same browser, to do something in."""
-
-    @contextmanager
-    def window() -> Iterator[None]:
-        first = page.driver.current_window_handle
-        page.driver.switch_to.new_window("tab")
-        page.open()
-        yield
-        page.driver.close()
-        page.driver.switch_to.window(first)
-
-    return window
 
 
 def test_in_a_browser_another_window_shows_a_change_without_a_reload(
@@ -152,16 +170,19 @@ def test_in_a_browser_the_live_panel_comes_back_after_its_server(
     before = Site(tmp_path, *options, redis_url=server.url)
     try:
         page = Page(chromium, before.url)
+        page.live("name", name="Grace")
+        page.see("live-claimed", "The browser has got its cookie.")
         assert before.interrupt() == 0
         page.see("live-status", "away, coming back")
+        page.see("live-claimed", "")
     finally:
         before.kill()
     after = Site(tmp_path, *options, redis_url=server.url)
     try:
         page.see("live-status", "connected")
+        page.see("live-name", "Grace")
         page.live("name", name="Ada")
         page.see("live-name", "Ada")
-        page.see("live-claimed", "The browser has got its cookie.")
         chromium.get(after.url)
         page.see("http-name", "Ada")
     finally:

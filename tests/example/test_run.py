@@ -1,6 +1,7 @@
 """The demo's one command: what it starts, and that nothing is left of it."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -59,8 +60,10 @@ def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
         running = Site(tmp_path, "--port", str(taken.getsockname()[1]))
         assert running.process.wait(BOUND) == 1
     said = running.log.read_text()
-    assert "Address already in use" in said
+    plain = r"Cannot serve at 127\.0\.0\.1, port \d+: Address already in use\.\n"
+    assert re.match(plain, said), said
     assert "--port 0" in said
+    assert len(said.splitlines()) == 2
     assert "Traceback" not in said
 
 

@@ -9,6 +9,7 @@ from tests.example.chromium import Page
 from tests.example.demo import Site, Visitor, closed, receive, shown
 
 LIST, OTHERS = "sessions/", "sessions/end/others/"
+ADMIN = "admin/redis_sessions/activesession/"
 WITHIN = 1000  # milliseconds, from a click in one browser to the end of a socket in the other
 
 
@@ -63,8 +64,48 @@ def test_one_session_is_ended_by_its_id(visitor: Visitor, other: Visitor) -> Non
     error.value.close()
 
 
+def test_the_admin_is_linked_for_staff_and_lists_the_same_sessions(
+    visitor: Visitor, other: Visitor
+) -> None:
+    assert f'href="/{ADMIN}"' not in visitor.get()
+    assert f'href="/{ADMIN}"' in log_in(visitor).get()
+    page = visitor.get(f"{ADMIN}?q=demo")
+    assert visitor.session_key[:14] in page
+    assert other.session_key[:14] in page
+
+
+def test_a_session_that_is_ended_in_the_admin_closes_its_socket(
+    visitor: Visitor, other: Visitor
+) -> None:
+    log_in(visitor)
+    with other.socket() as live:
+        receive(live, "record")
+        chosen = {"id": other.session_key[:14], "confirmed": "yes"}
+        assert "Ended 1 session." in visitor.post(f"{ADMIN}end/", **chosen)
+        assert closed(live) == (4403, "revoked")
+
+
 def test_the_record_shows_its_device(visitor: Visitor) -> None:
     assert "127.0.0.1 Python-urllib/" in shown(log_in(visitor).get(), "record-fields")
+
+
+def test_in_a_browser_of_a_phones_width_the_list_of_the_admin_scrolls_and_not_the_page(
+    page: Page,
+) -> None:
+    sign_in(page)
+    screen = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    try:
+        page.driver.get(f"{page.url}{ADMIN}?q=demo")
+        widths = "return [document.documentElement.scrollWidth, innerWidth]"
+        assert page.driver.execute_script(widths) == [400, 400]
+        widths = "const table = document.querySelector('.results');"
+        widths += "return [table.clientWidth, table.scrollWidth]"
+        visible, whole = page.driver.execute_script(widths)
+        assert visible < 400 < whole
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.driver.get_log("browser")  # the admin's pages name no icon, so /favicon.ico is missed
 
 
 def test_in_two_browsers_the_end_of_all_others_closes_session_and_socket_within_a_second(

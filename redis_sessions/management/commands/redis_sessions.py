@@ -17,6 +17,7 @@ from redis_sessions.info import SessionInfo
 from redis_sessions.management import words
 from redis_sessions.management.progress import Progress
 from redis_sessions.staff import SessionDetails
+from redis_sessions.tokens import ID_LENGTH
 
 
 class Command(BaseCommand):
@@ -76,7 +77,8 @@ class Command(BaseCommand):
             raise CommandError("Which session? Give its id, or --user with --all.")
         ended = staff.end(id) if user is None else users.end_session(_user(user), id)
         if ended is None:
-            raise CommandError(_no_session(id) if user is None else f"{user} has no session {id}.")
+            theirs = f"{user} has no session {_shown(id)}."
+            raise CommandError(_no_session(id) if user is None else theirs)
         self._say({"ended": [id]}, f"Ended the session {id}.", **options)
 
     def _end_all(self, id: str | None, user: str | None, **options: Any) -> None:  # noqa: A002
@@ -138,9 +140,14 @@ def _user(text: str) -> Any:
 
 def _no_session(session_id: str) -> str:
     return (
-        f"There is no session {session_id!r}. An id is the first 14 characters of a session key;"
-        ' "list --user" prints those of a user.'
+        f"There is no session {_shown(session_id)!r}. An id is the first {ID_LENGTH} characters of"
+        ' a session key; "list --user" prints those of a user.'
     )
+
+
+def _shown(session_id: str) -> str:
+    """Return what may be printed of an argument that may be a whole key: a key holds a secret."""
+    return session_id[:ID_LENGTH] + "\N{HORIZONTAL ELLIPSIS}" * (len(session_id) > ID_LENGTH)
 
 
 def _user_told(user: Any) -> dict[str, str]:

@@ -19,7 +19,9 @@
      ended        the session is over: detail is {code, reason}. What follows is a visit to
                   loginUrl, unless a listener calls preventDefault().
      claimed      the page has the cookie of a session that began or was rotated over the socket
-     claimfailed  it has not: detail is {status}, which is 0 where nobody answered
+     claimfailed  it has not: detail is {status}, which is 0 where nobody answered. After 410 the
+                  browser has another session, or the claim came late: what follows is a new
+                  connection, as after ENDED, unless a listener calls preventDefault().
 
    A connection that is lost comes back: at once where the close code says so, else after random,
    growing delays. It does not after close(), after `ended`, and after a code of the consumer's own
@@ -38,6 +40,7 @@
   const OVER = new Set(["LOGGED_OUT", "EXPIRED", "REVOKED", "REPLACED"]);
   // Going away, no code, connection lost, error, restart, a gateway's trouble.
   const PASSING = new Set([1001, 1005, 1006, 1011, 1012, 1013, 1014]);
+  const REFUSED = 410; // the claim view's answer to a claim that this browser cannot use
   const HASTY = 1000; // ms: who is told to connect at once, twice within this, must not
   const STABLE = 5000; // ms: when a connection has lasted this long, delays begin anew
   const TYPES = ["open", "message", "close", "ended", "claimed", "claimfailed"];
@@ -55,6 +58,7 @@
 
   globalThis.LiveSocket = class LiveSocket extends EventTarget {
     #options;
+    #codes;
     #names; // what each close code is called
     #socket = null; // null while it waits, and when it is over
     #waiting = null; // aborted when the wait ends
@@ -66,8 +70,8 @@
     constructor(url, options = {}) {
       super();
       this.#options = { minDelay: 1000, maxDelay: 30000, ...options };
-      const codes = Object.entries({ ...CODES, ...options.codes });
-      this.#names = new Map(codes.map(([name, code]) => [code, name]));
+      this.#codes = { ...CODES, ...options.codes };
+      this.#names = new Map(Object.entries(this.#codes).map(([name, code]) => [code, name]));
       this.url = new URL(url, document.baseURI);
       this.url.protocol = this.url.protocol.replace("http", "ws");
       for (const type of TYPES) {
@@ -128,6 +132,7 @@
     }
 
     async #post(claim) {
+      const socket = this.#socket;
       let response = { ok: false, status: 0 };
       try {
         response = await fetch(this.#options.claimUrl, {
@@ -141,7 +146,16 @@
         // Nobody answered: status 0 tells.
       }
       const { ok, status } = response;
-      this.#tell(ok ? "claimed" : "claimfailed", { status });
+      const follows = this.#tell(ok ? "claimed" : "claimfailed", { status });
+      if (follows && status === REFUSED && socket === this.#socket) this.#rejoin();
+    }
+
+    /** Leave a session that the browser will never have, for the one that it has. */
+    #rejoin() {
+      const former = this.#socket;
+      if (this.readyState !== WebSocket.OPEN) return;
+      this.#closed({ code: this.#codes.ENDED, reason: "claim refused", wasClean: true });
+      former.close();
     }
 
     #closed({ code, reason, wasClean }) {

@@ -1,6 +1,7 @@
 // The live panel: frames in, text on the page; forms on the page, frames out.
 // Text from elsewhere goes through textContent only. LiveSocket comes with redis_sessions.
 
+const GOT_COOKIE = "The browser has got its cookie.";
 const panel = document.querySelector("[data-live]");
 const byId = (id) => document.getElementById(id);
 
@@ -106,6 +107,7 @@ socket.onmessage = ({ data }) => {
 };
 socket.onclose = ({ code, reason }) => {
   tell("live-closed", `${code} ${reason}`.trim());
+  if (byId("live-claimed").textContent === GOT_COOKIE) tell("live-claimed", "");
   if (socket.readyState === WebSocket.CLOSED) showStatus("closed");
   else showStatus("away", "away, coming back");
 };
@@ -114,8 +116,10 @@ socket.onended = () => {  // a page must not go on showing what was logged out
   receive.record({ record: null });
   tell("live-claimed", "");
 };
-socket.onclaimed = () => tell("live-claimed", "The browser has got its cookie.");
-socket.onclaimfailed = ({ detail }) => tell("live-claimed", `No cookie: status ${detail.status}.`);
+socket.onclaimed = () => tell("live-claimed", GOT_COOKIE);
+socket.onclaimfailed = ({ detail: { status } }) => tell("live-claimed", status === 410
+  ? "Another tab began a session; connected to it, do that again."  // LiveSocket connects anew
+  : `No cookie: status ${status}.`);
 
 byId("live-again").addEventListener("click", () => {
   showStatus("connecting");
@@ -128,6 +132,7 @@ panel.addEventListener("submit", (event) => {
     receive.error({ text: "Not connected: nothing was sent." });
     return;
   }
+  tell("live-claimed", "");
   const form = event.target;
   const action = form.dataset.do;
   socket.send(JSON.stringify({
