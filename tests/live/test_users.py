@@ -287,7 +287,7 @@ async def test_a_logout_ends_what_a_login_over_the_same_socket_began(
         assert await socket.ask("logout") == "AnonymousUser"
         assert await closed(socket) == LOGGED_OUT
     assert await guest.user() == "AnonymousUser"
-    assert redis_client.dbsize() == 0
+    assert [*redis_client.scan_iter("session:{*")] == []
 
 
 async def test_a_logout_from_a_task_of_the_consumer_closes_its_socket() -> None:
