@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
         parser.error("--server redis needs redis-server: apt-get install redis-server")
     asked = effort(given)
     every = [*rows(asked, others(given)), *serving.rows(asked), *grown(given)]
-    given.rounds, given.rows = asked.rounds, [row for row in every if given.only in row.label]
+    given.rounds, given.rows = asked.rounds, [row for row in every if _is_wanted(row, given)]
     if not given.rows:
         parser.error(f"no row has {given.only!r}: {', '.join(row.label for row in every)}")
     if given.plots:
@@ -40,6 +40,7 @@ def options() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="a minute, with more spread")
     add("--rounds", type=int, help="how often everything is measured")
     add("--only", metavar="WORDS", default="", help='rows with that: "async, 1 task"')
+    add("--without", metavar="WORDS", help='no rows with that: "growth" takes most of the time')
     add(
         "--rivals",
         metavar="NAME",
@@ -74,6 +75,11 @@ def grown(given: argparse.Namespace) -> list[Row]:
     if given.quick and not given.only.startswith(growth.PART):
         return []
     return growth.rows(quick=given.quick)
+
+
+def _is_wanted(row: Row, given: argparse.Namespace) -> bool:
+    left_out = given.without is not None and given.without in row.label
+    return given.only in row.label and not left_out
 
 
 def effort(given: argparse.Namespace) -> Effort:

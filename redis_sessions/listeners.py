@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import hiredis
 from redis import exceptions as errors
 from redis.asyncio.connection import AbstractConnection
 
@@ -16,6 +17,7 @@ from .exceptions import SessionStoreUnavailable
 logger = logging.getLogger("redis_sessions")
 
 _FORESEEN = (errors.RedisError, OSError)
+_LOST = "The server closed the connection."
 
 
 async def end(task: asyncio.Task[None]) -> None:
@@ -23,6 +25,71 @@ async def end(task: asyncio.Task[None]) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=0.1)
+
+
+class _Ear(asyncio.Protocol):
+    """A connection that redis-py has opened; ``on_reply()`` is called for each thing it says.
+
+    A message costs no turn of a task: a live session hears of each of its own writes as well.
+    """
+
+    def __init__(self, connection: AbstractConnection, on_reply: Callable[[Any], None]) -> None:
+        self._connection = connection  # keeps what belongs to it alive
+        self._on_reply = on_reply
+        self._loop = asyncio.get_running_loop()
+        self._lost: asyncio.Future[None] = self._loop.create_future()
+        self._outbox: list[tuple[Any, ...]] = []
+        self.heard = self._loop.time()
+        parse_error = connection._parser.parse_error
+        self._reader = hiredis.Reader(protocolError=errors.InvalidResponse, replyError=parse_error)
+        writer: Any = connection._writer
+        self._transport: asyncio.Transport = writer.transport
+        self._transport.set_protocol(self)
+
+    def send(self, *words: str) -> None:
+        """Send a command, together with all that gathers in this turn of the loop."""
+        if not self._outbox:
+            self._loop.call_soon(self._flush)
+        self._outbox.append(words)
+
+    async def lost(self, within: float) -> None:
+        """Wait for so many seconds. Raises why the connection was lost, if it is."""
+        await asyncio.wait([self._lost], timeout=within)
+        if self._lost.done():
+            self._lost.result()
+
+    def close(self) -> None:
+        """Close at once."""
+        self._lose(errors.ConnectionError(_LOST))
+        self._lost.exception()  # nobody may wait for it
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what the server sends."""
+        self.heard = self._loop.time()
+        reader = self._reader
+        try:
+            reader.feed(data)
+            while (reply := reader.gets()) is not False:
+                self._on_reply(reply)
+        except Exception as error:  # noqa: BLE001 it is raised where it is waited for
+            self._lose(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell who waits."""
+        self._lose(exc or errors.ConnectionError(_LOST))
+        self._connection._reader = self._connection._writer = None
+
+    def _lose(self, error: Exception) -> None:
+        self._transport.abort()
+        if not self._lost.done():
+            self._lost.set_exception(error)
+
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        try:
+            self._transport.write(b"".join([hiredis.pack_command(words) for words in outbox]))
+        except Exception as error:  # noqa: BLE001 it is raised where it is waited for
+            self._lose(error)
 
 
 class Listener:
@@ -47,8 +114,8 @@ class Listener:
         self._on_resumed = on_resumed
         self._channels: dict[str, asyncio.Event | None] = {}  # None: the server has confirmed it
         self._unconfirmed: Counter[str] = Counter()  # subscriptions that were sent, by channel
-        self._outbox: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
-        self._is_connected = self._listens = False
+        self._ear: _Ear | None = None
+        self._listens = self._was_lost = False
         self._task = asyncio.ensure_future(self._run())
 
     @property
@@ -89,80 +156,66 @@ class Listener:
         await end(self._task)
 
     async def _run(self) -> None:
-        failures, resumed = 0, False
+        failures = 0
         while True:
             try:
-                await self._connect(resumed=resumed)
+                await self._connect()
             except Exception as error:  # to listen no more would be worse than any
                 failures = 1 if self._listens else failures + 1
                 if not isinstance(error, _FORESEEN):
                     logger.exception("Listening to sessions was interrupted.")
                 elif failures == 1:
                     logger.warning("Listening to sessions was interrupted: %s", error)
-            self._listens, resumed = False, True
+            self._listens, self._was_lost = False, True
             pause = min(self.cap, self.base * 2**failures)
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311
 
-    async def _connect(self, *, resumed: bool) -> None:
+    async def _connect(self) -> None:
+        """Listen until the connection is lost. Raises why."""
         connection = (await connections.shared(self._alias)).make_connection()
-        sending = None
         try:
             await connection.connect()
-            self._renew_outbox()
-            sending = asyncio.ensure_future(self._send(connection))
-            while self._unconfirmed:
-                await self._take(connection)
-            self._listens = True
-            if resumed:
-                self._on_resumed()
+            self._ear = _Ear(connection, self._take)
+            self._subscribe_anew()
             while True:
-                await self._take(connection)
+                await self._is_alive(self._ear)
         finally:
-            self._is_connected = False
-            if sending is not None:
-                await end(sending)
+            if self._ear is not None:
+                self._ear.close()
+                self._ear = None
             await connection.disconnect(nowait=True)
 
-    def _renew_outbox(self) -> None:
+    async def _is_alive(self, ear: _Ear) -> None:
+        """Wait until nothing was heard for a while, and ask. Raises redis.TimeoutError."""
+        now = asyncio.get_running_loop().time
+        while (left := ear.heard + self.quiet - now()) > 0:
+            await ear.lost(within=left)
+        asked = now()
+        ear.send("PING")
+        await ear.lost(within=self.quiet)
+        if ear.heard < asked:
+            raise errors.TimeoutError("the server does not answer")
+
+    def _subscribe_anew(self) -> None:
         """Subscribe to everything on a new connection."""
-        self._is_connected = True
-        self._outbox, self._unconfirmed = asyncio.Queue(), Counter()
+        self._unconfirmed = Counter()
         for channel, event in self._channels.items():
             self._channels[channel] = event or asyncio.Event()  # who waits goes on to wait for it
             self._ask("SUBSCRIBE", channel)
+        self._look_whether_all_are_confirmed()
 
     def _ask(self, word: str, channel: str) -> None:
         """Send a word about a channel. Without a connection nothing gathers: it is made up for."""
-        if self._is_connected:
+        if self._ear is not None:
             if word == "SUBSCRIBE":
                 self._unconfirmed[channel] += 1
-            self._outbox.put_nowait((word, channel))
+            self._ear.send(word, channel)
 
-    async def _send(self, connection: AbstractConnection) -> None:
-        """Send what is in the outbox, together with all that has gathered meanwhile."""
-        try:
-            while True:
-                batch = [await self._outbox.get()]
-                while not self._outbox.empty():
-                    batch.append(self._outbox.get_nowait())
-                packed = connection.pack_commands(batch)
-                await connection.send_packed_command(packed, check_health=False)
-        except Exception as error:
-            if not isinstance(error, _FORESEEN):
-                logger.exception("Channels of sessions could not be asked for.")
-            writer: Any = connection._writer
-            if writer is not None:  # redis-py has not closed it
-                writer.close()  # for the reading side to meet it too
-
-    async def _take(self, connection: AbstractConnection) -> None:
-        """Wait for one reply and pass it on. Raises redis-py's errors."""
-        reply = await connection.read_response(timeout=self.quiet, push_request=True)
-        if reply is None:
-            self._outbox.put_nowait(("PING",))
-            reply = await connection.read_response(timeout=self.quiet, push_request=True)
-        if reply is None:
-            raise errors.TimeoutError("the server does not answer")
-        kind: Any = reply[0]
+    def _take(self, reply: Any) -> None:
+        """Take in one thing that the server says. Raises what is an error."""
+        if isinstance(reply, Exception):
+            raise reply
+        kind = reply[0]
         if kind == b"message":
             self._on_message(reply[1].decode(), reply[2])
         elif kind == b"subscribe":
@@ -177,3 +230,10 @@ class Listener:
             if confirmed is not None:
                 confirmed.set()
                 self._channels[channel] = None
+        self._look_whether_all_are_confirmed()
+
+    def _look_whether_all_are_confirmed(self) -> None:
+        if not self._listens and not self._unconfirmed:
+            self._listens = True
+            if self._was_lost:
+                self._on_resumed()

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import redis
 
-from redis_sessions import connections
 from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.listeners import Listener
 from redis_sessions.testing import wait_until
@@ -197,19 +196,6 @@ async def test_what_cannot_be_sent_has_everything_asked_for_anew(
     redis_client.publish("two", "heard")
     await wait_until(lambda: listener.messages == [("two", b"heard")])
     assert "UnicodeEncodeError" in caplog.text
-
-
-async def test_a_connection_that_breaks_while_it_is_sent_to_is_no_error_of_its_own(
-    settings: Any,
-) -> None:
-    settings.CACHES = caches(f"redis://127.0.0.1:{free_port()}/0")
-    listener = Heard()
-    try:
-        broken = (await connections.shared("sessions")).make_connection()
-        listener._outbox.put_nowait(("PING",))
-        await asyncio.wait_for(listener._send(broken), 10)
-    finally:
-        await listener.stop()
 
 
 async def test_stop_closes_the_connection(redis_client: redis.Redis) -> None:

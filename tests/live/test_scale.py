@@ -184,7 +184,7 @@ async def test_handshakes_that_are_refused_while_the_server_is_away_leave_nothin
                 closed = await in_groups(ended(socket) for socket in crowd.sockets)
             assert {message["code"] for message in closed} == {CloseCode.UNAVAILABLE}
         assert hub()._listener is listener
-        assert listener._outbox.qsize() == 0
+        assert listener._ear is None
         assert len(listener._unconfirmed) == 0
 
 
