@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
         parser.error("--server redis needs redis-server: apt-get install redis-server")
     asked = effort(given)
     every = [*rows(asked, others(given)), *serving.rows(asked), *grown(given)]
-    given.rounds, given.rows = asked.rounds, [row for row in every if _is_wanted(row, given)]
+    given.rounds, given.rows = asked.rounds, [row for row in every if given.only in row.label]
     if not given.rows:
         parser.error(f"no row has {given.only!r}: {', '.join(row.label for row in every)}")
     if given.plots:
@@ -40,7 +40,6 @@ def options() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="a minute, with more spread")
     add("--rounds", type=int, help="how often everything is measured")
     add("--only", metavar="WORDS", default="", help='rows with that: "async, 1 task"')
-    add("--without", metavar="WORDS", help='no rows with that: "growth" takes most of the time')
     add(
         "--rivals",
         metavar="NAME",
@@ -71,15 +70,10 @@ def others(given: argparse.Namespace) -> tuple[str, ...]:
 
 
 def grown(given: argparse.Namespace) -> list[Row]:
-    """Return the rows of how cost grows; with --quick only where they are asked for."""
-    if given.quick and not given.only.startswith(growth.PART):
+    """Return the rows of how cost grows, which take long, where they are asked for."""
+    if not given.only.startswith(growth.PART):
         return []
     return growth.rows(quick=given.quick)
-
-
-def _is_wanted(row: Row, given: argparse.Namespace) -> bool:
-    left_out = given.without is not None and given.without in row.label
-    return given.only in row.label and not left_out
 
 
 def effort(given: argparse.Namespace) -> Effort:
@@ -102,7 +96,7 @@ def measure(given: argparse.Namespace) -> None:
     facts |= {"seconds": round(time.monotonic() - begin, 1), "load_after": about.load()}
     print(report.text(run.samples))
     print(about.foot(facts))
-    if given.quick and not given.only:
+    if not given.only:
         print(growth.LEFT_OUT)
     keep(about.document(run.samples, facts), given)
 
