@@ -18,7 +18,9 @@ def load() -> list[float]:
 def machine() -> dict[str, Any]:
     """Return what tells this machine from another, how its cores are shared out, and its load."""
     shares = {"server": cores.SERVER, **cores.CLIENT}
-    return {"platform": platform.platform(), "cores": shares, "load": load()}
+    release = ".".join(platform.release().split(".")[:2])  # the rest names whose machine it is
+    name = f"{platform.system()} {release}, {platform.machine()}"
+    return {"platform": name, "cores": shares, "load": load()}
 
 
 def head(facts: dict[str, Any]) -> str:
