@@ -237,7 +237,7 @@ def test_the_runner_of_the_installation_gives_each_process_its_own_keys(
     assert "Ran 2 tests" in done.stderr
     assert redis_client.keys("session:*") == []
     prefixes = {key.partition(b":")[0] for key in redis_client.keys("test-*")}
-    assert len(prefixes) == (2 if parallel else 1)
+    assert len(prefixes) in ({1, 2} if parallel else {1})  # one process may be faster
 
 
 async def test_the_asgi_application_refuses_sockets_of_other_sites(shop: Shop) -> None:
