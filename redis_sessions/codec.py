@@ -83,10 +83,17 @@ def decode(payload: bytes, serializer: Serializer) -> Any:
 
 def sign(session_id: str, name: bytes, payload: bytes, key: bytes) -> bytes:
     """Return the signature of one value: bound to its session and its field, lengths included."""
-    state = _keyed(key).copy()
-    state.update(b"%b%b%b%b" % (session_id.encode(), len(name).to_bytes(4), name, payload))
+    state = _begun(session_id, key)
+    state.update(len(name).to_bytes(4) + name + payload)
     signature: bytes = state.digest()
     return signature
+
+
+def _begun(session_id: str, key: bytes) -> Any:
+    """Return the state of a session's signatures before their fields, to be copied."""
+    state = _keyed(key).copy()
+    state.update(session_id.encode())
+    return state
 
 
 @lru_cache(maxsize=16)
@@ -109,11 +116,12 @@ def unseal_all(
     """
     payloads: dict[str, bytes] = {}
     stale: dict[bytes, bytes] = {}
-    present = keys[0]
+    begun = _begun(session_id, keys[0])
     for name, stored in fields.items():
         payload = stored[SIGNATURE_SIZE:]
-        signature = sign(session_id, name, payload, present)
-        if not hmac.compare_digest(stored[:SIGNATURE_SIZE], signature):
+        state = begun.copy()
+        state.update(len(name).to_bytes(4) + name + payload)
+        if not hmac.compare_digest(stored[:SIGNATURE_SIZE], state.digest()):
             try:
                 payload, _ = unseal(session_id, name, stored, keys[1:])
             except ValueError as error:

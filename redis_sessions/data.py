@@ -49,7 +49,7 @@ class SessionData(MutableMapping[Any, Any]):
         compress_from: float = inf,
     ) -> None:
         self._serializer = serializer
-        self._payloads = dict(payloads or {})
+        self._payloads: dict[str, bytes] = dict(payloads) if payloads else {}
         self._values: dict[Any, Any] = dict.fromkeys(self._payloads, _PENDING)
         self._assigned: dict[Any, int] = {}  # key -> number of the assignment
         self._assignments = 0
@@ -244,7 +244,7 @@ class SessionData(MutableMapping[Any, Any]):
         return again == codec.encode(fresh, self._serializer) or bool(value != fresh)
 
     def _removed(self) -> list[bytes]:
-        if len(self._payloads) == 0:
+        if self._payloads.keys() <= self._values.keys():
             return []
         kept = {codec.key_text(key) for key in list(self._values)} | self._undecodable
         return [key.encode() for key in self._payloads if key not in kept]

@@ -22,7 +22,7 @@ _NONE_FREE = "No connection available."
 _LOST = "The server closed the connection."
 _LATE = "Timeout: the server did not answer in time."
 _UNASKED = "The server sent a reply that nobody asked for."
-_READ_SIZE = 65536
+_READ_SIZE = 65_536
 
 
 class SyncWire:
@@ -38,6 +38,7 @@ class SyncWire:
         self._idle: float = kwargs.get("health_check_interval") or math.inf
         self._socket: Any = None
         self._reader: Any = None
+        self._inbox = bytearray(_READ_SIZE)  # a new one for each reply would cost a tenth of it
         self._used = 0.0
         self._waited = 0.0  # for the replies of this exchange
 
@@ -84,11 +85,11 @@ class SyncWire:
                 if self._waited > self._patience:
                     raise errors.TimeoutError(_LATE)  # it comes, but too slowly
                 started = monotonic()
-                data = self._socket.recv(_READ_SIZE)
+                size = self._socket.recv_into(self._inbox)
                 self._waited += monotonic() - started
-                if not data:
+                if not size:
                     raise errors.ConnectionError(_LOST)
-                reader.feed(data)
+                reader.feed(self._inbox, 0, size)
             elif type(reply) is not PushNotification:
                 return reply
 

@@ -45,19 +45,25 @@ class Record:
     @classmethod
     def from_reply(cls, reply: Any) -> "Record | None":
         """Read the reply to HGETALL; None where there is no hash. Raises Unreadable."""
-        fields = reply if isinstance(reply, dict) else dict(zip(*[iter(reply)] * 2, strict=True))
-        if not fields:
+        if not reply:
             return None
+        meta: dict[bytes, bytes] = {}
+        fields: dict[bytes, bytes] = {}
+        words = iter(reply)
+        pairs = reply.items() if isinstance(reply, dict) else zip(words, words, strict=True)
+        for name, stored in pairs:
+            (meta if name[:1] == b"\0" else fields)[name] = stored
+        idle = meta.get(b"\0i")
         try:
             return cls(
-                digest=fields.pop(b"\0k"),
-                created=_number(fields.pop(b"\0c")),
-                version=_number(fields.pop(b"\0v")),
-                expiry=_number(fields.pop(b"\0x")),
-                idle=_number(fields.pop(b"\0i")) if b"\0i" in fields else None,
-                previous=fields.pop(b"\0p", b""),
-                device=fields.pop(b"\0d", b""),
-                fields={name: stored for name, stored in fields.items() if name[:1] != b"\0"},
+                meta[b"\0k"],
+                _number(meta[b"\0c"]),
+                _number(meta[b"\0v"]),
+                _number(meta[b"\0x"]),
+                None if idle is None else _number(idle),
+                meta.get(b"\0p", b""),
+                fields,
+                meta.get(b"\0d", b""),
             )
         except KeyError as error:
             raise Unreadable(f"the field {error} is missing") from None

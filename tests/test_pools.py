@@ -96,9 +96,11 @@ class Slow:
     def sendall(self, _: bytes) -> None:
         self.time += self._sending
 
-    def recv(self, _: int) -> bytes:
+    def recv_into(self, inbox: bytearray) -> int:
         self.time += self._receiving
-        return self._pieces.pop(0)
+        piece = self._pieces.pop(0)
+        inbox[: len(piece)] = piece
+        return len(piece)
 
 
 @pytest.fixture
