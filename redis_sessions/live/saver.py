@@ -42,7 +42,7 @@ class Saver:
         self._task: asyncio.Task[None] | None = None
         self._check: asyncio.TimerHandle | None = None
         self._is_finished = False
-        self._users: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self._users: weakref.WeakSet[asyncio.Task[Any]] | None = None  # made at first use
         session.on_use = self._used
 
     @property
@@ -126,7 +126,14 @@ class Saver:
         if task is self._task:
             return
         self._check_later()
-        if task is not None and task not in self._users:
+        if task is not None:
+            self._follow(task)
+
+    def _follow(self, task: asyncio.Task[Any]) -> None:
+        """Have a task that uses the session looked at when it ends."""
+        if self._users is None:
+            self._users = weakref.WeakSet()
+        if task not in self._users:
             self._users.add(task)
             task.add_done_callback(lambda _: self._is_finished or self._due())
 
