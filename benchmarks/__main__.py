@@ -37,7 +37,7 @@ def options() -> argparse.ArgumentParser:
     """Return what the command line may say."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add, names = parser.add_argument, [engine.name for engine in OTHERS]
-    add("--quick", action="store_true", help="a minute, with more spread")
+    add("--quick", action="store_true", help="less than a minute, with more spread")
     add("--rounds", type=int, help="how often everything is measured")
     add("--only", metavar="WORDS", default="", help='rows with that: "async, 1 task"')
     add(

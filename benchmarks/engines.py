@@ -128,5 +128,6 @@ OTHERS = (
 )
 BARE = Engine("bare", "no session", "no session", middleware=())  # below sockets and requests
 FLOOR = Engine("floor", "socket and hiredis", "", "redis_sessions.session", OF_OURS)
+CLIENT = Engine("redis-py", "redis-py", "", "redis_sessions.session", OF_OURS)
 RIVALS = (CACHE, *OTHERS)
-ENGINES = {engine.name: engine for engine in (FLOOR, BARE, OURS, *RIVALS)}
+ENGINES = {engine.name: engine for engine in (FLOOR, BARE, OURS, *RIVALS, CLIENT)}

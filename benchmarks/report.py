@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from . import growth, targets
-from .engines import BARE, CACHE, ENGINES, FLOOR, OTHERS, OURS
+from .engines import BARE, CACHE, ENGINES, FLOOR, OURS
 from .rounds import Samples
 from .spread import Spread, ratios, values
 
@@ -36,7 +36,11 @@ REQUESTS = {
 PARTS = {"sessions": METRICS, "requests": REQUESTS, "sockets": SOCKETS, **growth.METRICS}
 MAIN = tuple(engine.name for engine in (FLOOR, BARE, OURS, CACHE))
 NAMES = {"nothing": "nothing, but a session object", "save": "save, with its read"}
-NAMES |= {"login": "login, with its read", "logout": "logout, with its read"}
+NAMES |= {
+    "command": "one command, HGETALL",
+    "login": "login, with its read",
+    "logout": "logout, with its read",
+}
 
 
 def text(samples: Sequence[Samples]) -> str:
@@ -58,7 +62,7 @@ def _tables(samples: Sequence[Samples], part: str, metric: str) -> Iterator[str]
     engines = [name for name in ENGINES if any(name in entry.answers for entry in measured)]
     main = [name for name in engines if name in MAIN]
     yield from _table(title, measured, metric, digits, main)
-    others = [engine.name for engine in OTHERS if engine.name in engines]
+    others = [name for name in engines if name not in MAIN]
     if others:
         with_others = [entry for entry in measured if not entry.answers.keys().isdisjoint(others)]
         heads = [ENGINES[name].title for name in others]

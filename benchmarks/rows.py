@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from .engines import ENGINES, FLOOR
+from .engines import CLIENT, ENGINES, FLOOR, OURS
 
 OPERATIONS = ("nothing", "read", "save", "create", "login", "logout")
+COMMAND = "command"  # alone, beside redis-py's
 SESSIONS = {"LOGIN": "a login alone", "LOGGED_IN": "a login and a basket"}
 COUNTS = (("sync", 1, 400), ("async", 1, 100), ("async", 50, 200))  # half, tasks, operations
 MANY = 500  # tasks, once each
@@ -61,7 +62,7 @@ DEFAULT = Effort(
     served_rounds=5,
 )
 QUICK = Effort(
-    rounds=3,
+    rounds=2,
     scale=0.2,
     opened=1_000,
     opened_rounds=1,
@@ -106,7 +107,7 @@ def rows(effort: Effort = DEFAULT, others: tuple[str, ...] = ()) -> list[Row]:
     timed = [
         _operation(name, half, tasks, round(count * effort.scale), others)
         for half, tasks, count in COUNTS
-        for name in OPERATIONS
+        for name in (*OPERATIONS, COMMAND)
     ]
     many = [_operation(name, "async", MANY, MANY, (), effort.many_rounds) for name in effort.many]
     stored = tuple(name for name in others if ENGINES[name].in_redis)
@@ -125,9 +126,15 @@ def _operation(
 ) -> Row:
     group = half if half == "sync" else f"{half}, {_tasks(tasks)}"
     words = {"measure": "operation", "name": name, "half": half, "tasks": tasks, "count": count}
+    return Row(group, name, words, rounds, engines=_engines(name, others))
+
+
+def _engines(name: str, others: tuple[str, ...]) -> tuple[str, ...]:
+    """Return who does an operation."""
+    if name == COMMAND:
+        return (OURS.name, CLIENT.name)
     floor = (FLOOR.name,) if name == "read" else ()
-    engines = (*floor, *PAIR, *(others if name != "nothing" else ()))
-    return Row(group, name, words, rounds, engines=engines)
+    return (*floor, *PAIR, *(others if name != "nothing" else ()))
 
 
 def _sizes(size: int, effort: Effort) -> list[Row]:

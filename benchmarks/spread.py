@@ -48,6 +48,8 @@ def ratios(samples: Samples, metric: str, rival: str, *, over: bool = False) -> 
 
     None where either has no figures, or the rival's are not above zero.
     """
+    if rival not in samples.answers:
+        return None
     ours, theirs = (values(samples, engine, metric, over=over) for engine in (OURS.name, rival))
     if any(isinstance(value, bool | None) for value in (*ours, *theirs)):
         return None

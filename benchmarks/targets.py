@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .engines import CACHE, OURS
+from .engines import CACHE, CLIENT, ENGINES, OURS
 from .rounds import Samples
 from .rows import SIZES, SMALL_SAVE
 from .spread import Spread, ratios, values
@@ -19,12 +19,13 @@ class Target(NamedTuple):
     metric: str = "cpu"
     over: bool = False  # over the same without sessions
     at_least: bool = False
+    rival: str = CACHE.name
 
     def figures(self, samples: Samples) -> list[float] | None:
         """Return what was measured, round by round; None where it cannot be told."""
         if self.metric == "resident":
             return values(samples, OURS.name, self.metric)
-        return ratios(samples, self.metric, CACHE.name, over=self.over)
+        return ratios(samples, self.metric, self.rival, over=self.over)
 
     def is_met(self, median: float) -> bool:
         """Tell whether a figure is within the bound."""
@@ -37,6 +38,7 @@ REQUESTS = {"reads": (1 / 15, 2.0), "writes": (1 / 10, 2.4), "logs in": (1 / 10,
 TARGETS = (
     *(Target(f"sync {name}", bound) for name, bound in SYNC.items()),
     *(Target(f"async, {tasks} read", bound) for tasks, bound in ASYNC.items()),
+    Target("async, 1 task command", 1, rival=CLIENT.name),
     *(
         Target(f"ASGI, in the process request that {does}", bound, over=True)
         for does, (bound, _) in REQUESTS.items()
@@ -69,6 +71,7 @@ def _line(target: Target, samples: Sequence[Samples]) -> str:
     if not found:
         return ""
     name = target.row.replace(" request", ": request") + (", over none" if target.over else "")
+    name += "" if target.rival == CACHE.name else f", ours / {ENGINES[target.rival].title}"
     figures = target.figures(found[0])
     if figures is None:
         return f"  {name:<60}{_bound(target):>14}  not to be told: no more than without sessions"

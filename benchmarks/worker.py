@@ -17,7 +17,7 @@ import django
 from django.conf import settings
 
 from .clocks import Clocks
-from .engines import ENGINES, FLOOR, OTHERS
+from .engines import CLIENT, ENGINES, FLOOR, OTHERS
 
 if TYPE_CHECKING:
     from .stores import Stores
@@ -49,6 +49,10 @@ def bench(engine: str) -> "type[Stores]":
         from .floor import Floor
 
         return Floor
+    if engine == CLIENT.name:
+        from .command import Client
+
+        return Client
     from .bench import Bench
 
     return Bench
