@@ -164,7 +164,9 @@ class LiveSession:
                 self._failed(error)
 
     def _saved(self) -> None:
-        if self._is_socket:
+        if self._is_socket and self.session.id == self._joined:
+            self._set_timer()
+        elif self._is_socket:
             self._start(self._follow_if_possible())
         self._take_in()
 
@@ -207,12 +209,22 @@ class LiveSession:
                 await hub().leave(self, former)
 
     def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        seconds, joined = self.session.expires_in, self._joined
-        if joined is not None and seconds is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(max(0, seconds), lambda: hub().look(joined))
+        """Look at the session when it expires; what came later meanwhile is seen only then."""
+        seconds, loop = self.session.expires_in, asyncio.get_running_loop()
+        if self._joined is None or seconds is None:
+            return
+        when = loop.time() + max(0, seconds)
+        if self._timer is None or when < self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_at(when, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        self._timer = None
+        if (self.session.expires_in or 0) > 0:
+            self._set_timer()
+        else:
+            hub().look(self._joined or "")
 
     def take(self, record: Record | Unreadable | None, hint: str) -> None:
         """Take in what the record has become, as soon as the consumer waits."""
