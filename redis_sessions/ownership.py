@@ -1,6 +1,7 @@
 """Whose session this is, and from where: what the index and the record note of a login. No I/O."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
@@ -63,8 +64,9 @@ class SessionOwnership(SessionContent):
             return []
         return [operations.delist(self._user_text(self._user) or "", session_id)]
 
+    @cached_property
     def _device_here(self) -> Device:
-        """Return where the request comes from, as far as the site wants to know."""
+        """Where the request comes from, as far as the site wants to know."""
         if self.meta is None or config().DEVICES == "off":
             return Device()
         ip = devices.client_ip(self.meta, config().trusted_proxies)
@@ -79,7 +81,7 @@ class SessionOwnership(SessionContent):
         now = operations.now()
         if not login and devices.is_fresh(self._device, now, config().TOUCH_INTERVAL):
             return {}
-        device = self._device_here()
+        device = self._device_here
         if device == Device() or not (login or devices.differs(device, self._device)):
             return {}
         return {DEVICE: devices.pack(device, now)}
