@@ -139,6 +139,11 @@ class SessionData(MutableMapping[Any, Any]):
                     return True
         return False
 
+    def as_stored(self) -> dict[str, bytes]:
+        """Return the payloads that the record holds, as far as is known here."""
+        with self._lock:
+            return dict(self._payloads)
+
     def stores(self, key: str) -> bool:
         """Tell whether the record holds this key, as far as is known here."""
         return key in self._payloads

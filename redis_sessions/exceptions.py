@@ -27,6 +27,20 @@ class SessionRotated(SessionGone):
     """The session's key was rotated elsewhere (by a login, say) before it could be saved."""
 
 
+class SessionLocked(RedisSessionsError):
+    """Another request or socket holds the lock of this session, and did so for too long.
+
+    The middleware answers 409 where a view lets it pass.
+    """
+
+
+class LockLost(RedisSessionsError):
+    """The lock of this session was lost before its holder was done; what was not saved is dropped.
+
+    The middleware answers 409 where a view lets it pass.
+    """
+
+
 class TooManySessions(RedisSessionsError, PermissionDenied):
     """This user is signed in as often as MAX_SESSIONS_PER_USER allows.
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from django.contrib.auth import SESSION_KEY
 
 from . import operations
-from .commands import Command
+from .commands import Command, locks
 from .commands.records import Outcome, Result
 from .conf import config
 from .data import Delta, SessionData
-from .exceptions import SessionGone, SessionRotated
+from .exceptions import LockLost, SessionGone, SessionRotated
 from .ownership import DEVICE, LOGIN_FIELDS, changes_hash, user_after
 from .reading import SessionReading
 from .reasons import Reason
@@ -54,6 +54,7 @@ class SessionLifecycle(SessionReading):
 
     _ended = False
     _emptied = False  # ended by a save that had nothing left to keep
+    _holder: str | None = None  # as whom this object holds the lock
 
     # Create
 
@@ -115,7 +116,10 @@ class SessionLifecycle(SessionReading):
             raise SessionGone
         if key is None or not delta:
             return self._plan_touch(key, Save(data, delta, user=self._user))
-        return self._plan_delta(key, data, delta, ends=self._has_emptied())
+        plan = self._plan_delta(key, data, delta, ends=self._has_emptied())
+        if plan.command is None or self._holder is None:
+            return plan
+        return plan._replace(command=locks.fenced(plan.command, self._holder))
 
     def _plan_touch(self, key: SessionKey | None, unchanged: Save) -> Save:
         """Return what a save without changes has to send: the touch that is due, and the index."""
@@ -180,7 +184,7 @@ class SessionLifecycle(SessionReading):
         )
 
     def _saved(self, save: Save, replies: list[Any]) -> None:
-        """Take in what became of a save. Raises SessionGone."""
+        """Take in what became of a save. Raises SessionGone, LockLost."""
         if save.command is None:
             self._indexed = save.expiry
             return
@@ -261,6 +265,8 @@ class SessionLifecycle(SessionReading):
 
 
 def _insist(outcome: Outcome) -> None:
+    if outcome is Outcome.LOCKED:
+        raise LockLost
     if outcome is Outcome.GONE:
         raise SessionGone
     if outcome is Outcome.ROTATED:

@@ -16,7 +16,7 @@ from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
-from .exceptions import SessionStoreUnavailable, TooManySessions
+from .exceptions import LockLost, SessionLocked, SessionStoreUnavailable, TooManySessions
 from .session import SessionStore
 
 logger = logging.getLogger("redis_sessions")
@@ -104,20 +104,20 @@ class SessionMiddleware(DjangoSessionMiddleware):
             request.session = session
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer 503 where the server failed; then no cookie is changed."""
+        """Answer 503 where the server failed, without a change of the cookie; 409 for a lock."""
+        if isinstance(exception, SessionLocked | LockLost):
+            logger.warning("%s", exception)
+            return _try_again(
+                409, "Another request of your session is at work. Please try again.", after=1
+            )
         if not isinstance(exception, SessionStoreUnavailable):
             return None
         logger.error("%s", exception)
         return self._unavailable()
 
     def _unavailable(self) -> HttpResponse:
-        headers = {"Retry-After": str(self.retry_after), "Cache-Control": "no-store"}
-        return HttpResponse(
-            "The service is unavailable for the moment. Please try again.\n",
-            content_type="text/plain; charset=utf-8",
-            status=503,
-            headers=headers,
-        )
+        text = "The service is unavailable for the moment. Please try again."
+        return _try_again(503, text, after=self.retry_after)
 
 
 if apps.is_installed("django.contrib.auth"):  # else Django's cannot be imported
@@ -148,6 +148,12 @@ class _Saved:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
+
+
+def _try_again(status: int, text: str, *, after: int) -> HttpResponse:
+    headers = {"Retry-After": str(after), "Cache-Control": "no-store"}
+    plain = "text/plain; charset=utf-8"
+    return HttpResponse(f"{text}\n", content_type=plain, status=status, headers=headers)
 
 
 def _store(request: HttpRequest) -> SessionStore | None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from . import codec, tokens
-from .commands import Command, index, logins, records, sockets
+from .commands import Command, index, locks, logins, records, sockets
 from .commands.records import Ended, Result
 from .conf import config
 from .data import Delta
@@ -138,6 +138,11 @@ def rotate(
 def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Ended]:
     """Remove the record."""
     return records.end(_name(key), _proofs(key), reason, writer)
+
+
+def lock(key: SessionKey, holder: str, milliseconds: int) -> Command[locks.Grant]:
+    """Take the lock of a session, and read its record under it."""
+    return locks.lock(_name(key), _proofs(key), holder, milliseconds)
 
 
 def facts(session_id: str) -> Command[Facts | None]:

@@ -13,9 +13,9 @@ from django.contrib.sessions.backends.base import CreateError
 from . import executors, operations, pruning, steps, tokens
 from .commands import Command
 from .conf import config
-from .consequences import SessionConsequences
 from .data import SessionData
 from .exceptions import RedisSessionsError, SessionStoreUnavailable
+from .locks import SessionLocking
 from .record import Unreadable
 
 _ATTEMPTS = (
@@ -24,7 +24,7 @@ _ATTEMPTS = (
 _NO_FREE_ID = "No free session id was found; the random source of this machine cannot be right."
 
 
-class SessionStore(SessionConsequences):
+class SessionStore(SessionLocking):
     """One session in Redis, with the whole API of Django's ``SessionBase``."""
 
     unavailable = False  # the server failed this object

@@ -19,11 +19,11 @@ LAYERS = [
     {"connections", "executors", "listeners", "pools", "wires"},
     {
         "conf", "operations", "obsolete", "content", "expiry", "ownership", "reading", "lifecycle",
-        "steps", "info", "roster", "consequences", "session", "users", "claims", "looking",
+        "steps", "info", "leases", "locks", "roster", "consequences", "session", "users", "claims", "looking",
         "scanning", "pruning", "stats", "staff", "lookup",
     },
     {
-        "admin", "apps", "checks", "live", "management", "middleware", "migrations", "models",
+        "admin", "apps", "checks", "decorators", "live", "management", "middleware", "migrations", "models",
         "pages", "receivers", "templatetags", "testing", "urls", "views",
     },
 ]  # fmt: skip

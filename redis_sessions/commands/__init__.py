@@ -28,11 +28,15 @@ class Command(Generic[T]):
 
 
 def scripted(
-    name: str, words: tuple[Any, ...], parse: Callable[[Any], T], wrong_type: Callable[[], T]
+    name: str,
+    words: tuple[Any, ...],
+    parse: Callable[[Any], T],
+    wrong_type: Callable[[], T],
+    keys: int = 1,
 ) -> Command[T]:
-    """Return the command that runs a script on a key, the first of ``words``."""
+    """Return the command that runs a script on keys, the first of ``words``."""
     script = scripts.load(name)
-    return Command(("EVALSHA", script.sha, 1, *words), parse, wrong_type, script)
+    return Command(("EVALSHA", script.sha, keys, *words), parse, wrong_type, script)
 
 
 def as_is(reply: Any) -> Any:

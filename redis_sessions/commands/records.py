@@ -21,6 +21,7 @@ FOREVER = 10**11  # seconds: no limit, and small enough to be added to a time
 class Outcome(IntEnum):
     """What became of an operation that had to prove its right to a record."""
 
+    LOCKED = -2  # by another; or the lock was lost that the operation needs
     ROTATED = -1  # the secret was exchanged
     GONE = 0
     DONE = 1

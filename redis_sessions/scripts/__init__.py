@@ -18,4 +18,14 @@ class Script:
 def load(name: str) -> Script:
     """Read the script ``name`` (without ``.lua``) that ships with this package."""
     text = files(__name__).joinpath(f"{name}.lua").read_text("utf-8")
+    return _named(text)
+
+
+@cache
+def joined(first: Script, second: Script) -> Script:
+    """Return one script of two: the first does its work, or returns instead of the second."""
+    return _named(f"{first.text}\n{second.text}")
+
+
+def _named(text: str) -> Script:
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
