@@ -197,7 +197,8 @@ class Hold:
         self._has_written = session.written != before
 
     def _begins(self) -> bool:
-        return self._is_new and self._session.key is None and not self._session.is_obsolete()
+        session = self._session
+        return self._is_new and session._begins_anew() and not session.is_obsolete()
 
     def _is_same(self) -> bool:
         """Tell whether the block has neither ended the session nor left it for another."""
