@@ -1,7 +1,7 @@
 """Decorators for views and for a consumer's handlers."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import wraps
 from inspect import isawaitable
 from typing import Any
@@ -13,6 +13,7 @@ from .locks import PATIENCE, TIMEOUT
 from .session import SessionStore
 
 Function = Callable[..., Any]
+Held = tuple[float, float, str]  # the arguments of lock()
 
 
 def serialized_by_session(
@@ -32,16 +33,22 @@ def serialized_by_session(
 
     async def awaited(*args: Any, **kwargs: Any) -> Any:
         async with _session(args).alock(*held):
-            answer = view(*args, **kwargs)
-            return await answer if isawaitable(answer) else answer
+            return await view(*args, **kwargs)
 
     def called(*args: Any, **kwargs: Any) -> Any:
         if asyncio._get_running_loop() is not None:  # dispatch() of a view with async methods
             return awaited(*args, **kwargs)
         with _session(args).lock(*held):
-            return view(*args, **kwargs)
+            answer = view(*args, **kwargs)
+        return _under_lock(answer, args, held) if isawaitable(answer) else answer
 
     return wraps(view)(awaited if iscoroutinefunction(view) else called)
+
+
+async def _under_lock(answer: Awaitable[Any], args: tuple[Any, ...], held: Held) -> Any:
+    """Await what dispatch() has only begun, where that is called before a loop runs."""
+    async with _session(args).alock(*held):
+        return await answer
 
 
 def _name(view: Any) -> str:
@@ -57,6 +64,3 @@ def _session(args: tuple[Any, ...]) -> SessionStore:
         if isinstance(getattr(given, "scope", None), dict) and "session" in given.scope:
             return given.scope["session"]  # type: ignore[no-any-return]
     raise TypeError("serialized_by_session needs a request or a consumer as first argument.")
-
-
-__all__ = ["serialized_by_session"]

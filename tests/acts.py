@@ -1,6 +1,7 @@
 """What processes do to a session at the same moment: each prepares, yields, and acts then."""
 
 import contextlib
+import time
 from collections.abc import Generator
 
 from django.conf import settings
@@ -9,10 +10,12 @@ from redis_sessions import users
 from redis_sessions.conf import config
 from redis_sessions.exceptions import SessionGone, TooManySessions
 from redis_sessions.session import SessionStore
+from tests.locked import Locked
 from tests.people import log_in, person
 from tests.processes import Do
 
 SAVES = 250  # of each process that saves many
+COUNTS = 40  # of each process that counts up
 
 Steps = Generator[None, None, str]  # ends with the session's key, or with what was read
 
@@ -121,3 +124,19 @@ def saves_each(do: Do, _: str, *, keys: list[str]) -> Steps:
 def ends_all_of_the_user(_: Do, __: str) -> Steps:
     yield
     return str(len(users.end_sessions(person())))
+
+
+def counts_up(do: Do, key: str) -> Steps:
+    sessions = [SessionStore(key) for _ in range(COUNTS)]
+    for session in sessions:
+        do(session.get, "n")
+    yield
+    for session in sessions:
+        do(Locked(session, blocking_timeout=60).run, lambda one=session: _add(one))
+    return key
+
+
+def _add(session: SessionStore) -> None:
+    n = session["n"]
+    time.sleep(0.001)
+    session["n"] = n + 1

@@ -19,12 +19,12 @@ LAYERS = [
     {"connections", "executors", "listeners", "pools", "wires"},
     {
         "conf", "operations", "obsolete", "content", "expiry", "ownership", "reading", "lifecycle",
-        "steps", "info", "leases", "locks", "roster", "consequences", "session", "users", "claims", "looking",
-        "scanning", "pruning", "stats", "staff", "lookup",
+        "steps", "info", "leases", "locks", "roster", "consequences", "session", "users", "claims",
+        "looking", "scanning", "pruning", "stats", "staff", "lookup",
     },
     {
-        "admin", "apps", "checks", "decorators", "live", "management", "middleware", "migrations", "models",
-        "pages", "receivers", "templatetags", "testing", "urls", "views",
+        "admin", "apps", "checks", "decorators", "live", "management", "middleware", "migrations",
+        "models", "pages", "receivers", "templatetags", "testing", "urls", "views",
     },
 ]  # fmt: skip
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -25,33 +25,12 @@ from redis_sessions.exceptions import (
 from redis_sessions.leases import Lease
 from redis_sessions.session import SessionStore
 from tests.conftest import Do, record_of
+from tests.locked import Locked, lock_of, until
 from tests.observers import again, nothing_stored
 from tests.proxy import proxied
 from tests.servers import Server
 
 Stored = Callable[..., SessionStore]
-
-
-class Locked:
-    """Runs a block under the lock of a session: ``do(Locked(session).run, block)``."""
-
-    def __init__(self, session: SessionStore, **arguments: Any) -> None:
-        self.session, self.arguments = session, arguments
-
-    def run(self, block: Callable[[], Any] = lambda: None) -> Any:
-        with self.session.lock(**self.arguments) as session:
-            assert session is self.session
-            return block()
-
-    async def arun(self, block: Callable[[], Any] = lambda: None) -> Any:
-        async with self.session.alock(**self.arguments) as session:
-            assert session is self.session
-            return block()
-
-
-def lock_of(session: SessionStore) -> str:
-    """Return the key of a session's lock in the server."""
-    return f"session:{{{session.id}}}:lock"
 
 
 def elsewhere(act: Callable[[], Any]) -> Any:
@@ -74,14 +53,6 @@ def change(session: SessionStore, **values: Any) -> None:
         other.save()
 
     elsewhere(act)
-
-
-def until(condition: Callable[[], Any]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.005)
 
 
 def test_a_block_sees_what_is_stored_when_it_begins_and_stores_what_it_did_when_it_ends(
