@@ -16,6 +16,8 @@ from django.utils.module_loading import import_string
 import redis_sessions
 from redis_sessions import claims, codec, connections, exceptions, executors, users
 from redis_sessions.conf import Config
+from redis_sessions.exceptions import SessionLocked
+from redis_sessions.leases import Lease
 from redis_sessions.live import CloseCode, LiveSessionMiddlewareStack, SessionEventsMixin
 from redis_sessions.reasons import Reason
 from redis_sessions.session import SessionStore
@@ -23,6 +25,7 @@ from redis_sessions.testing import connected
 from tests.caches import caches
 from tests.conftest import Do, record_of
 from tests.documents import DOCS, PAGES, README, ROOT, TEXTS, literals, name_of, table
+from tests.locked import Locked, lock_of
 from tests.people import log_in, person
 from tests.servers import Server
 
@@ -166,6 +169,24 @@ def test_the_user_of_the_acl_can_do_all_that_a_session_does(
         do(kept.flush)
         with redis.Redis.from_url(url) as client:
             assert client.ping()  # as redis-py does on a connection that was idle
+    finally:
+        redis_client.execute_command("ACL", "DELUSER", "web")
+
+
+def test_the_user_of_the_acl_can_lock(
+    do: Do, stored: Any, server: Server, redis_client: redis.Redis, settings: Any
+) -> None:
+    session = stored(n=1)
+    lease = Lease(session.id, 60, "")
+    redis_client.execute_command(*_acl())
+    try:
+        settings.CACHES = caches(f"redis://web:secret@127.0.0.1:{server.port}/0")
+        redis_client.set(lock_of(session), lease.holder)
+        assert executors.run("sessions", lease.extension()) == [True]
+        with pytest.raises(SessionLocked):
+            do(Locked(session, blocking_timeout=0).run)
+        assert executors.run("sessions", lease.unlocking()) == [1]
+        do(Locked(session).run, lambda: session.update({"n": 2}))
     finally:
         redis_client.execute_command("ACL", "DELUSER", "web")
 

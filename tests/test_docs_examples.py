@@ -1,6 +1,7 @@
 """The examples of the documentation run as they stand there."""
 
 import ast
+import asyncio
 import importlib
 import os
 import re
@@ -397,3 +398,31 @@ def test_blocks_of_javascript_parse(tmp_path: Path) -> None:
             script = tmp_path / f"{page.stem}-{number}.js"
             script.write_text(block)
             subprocess.run(["node", "--check", script], check=True)
+
+
+async def test_the_views_and_the_consumer_of_the_page_on_locks_take_turns(
+    shop: Shop, site: Callable[..., AsyncClient]
+) -> None:
+    imported = shop(DOCS / "locks.rst")
+    views, points = imported("views"), imported("points")
+
+    def add(request: Any) -> Any:
+        return views.add(request, request.POST["item"])
+
+    async def aadd(request: Any) -> Any:
+        return await views.aadd(request, request.POST["item"])
+
+    browser = site(add, aadd, views.buy, points.Points.as_view())
+    items = [f"{name}{number}" for number in range(4) for name in ("add", "aadd")]
+    await browser.post("/add/", {"item": "first"})
+    posts = [browser.post(f"/{item[:-1]}/", {"item": item}) for item in items]
+    assert {answer.status_code for answer in await asyncio.gather(*posts)} == {204}
+    bought = (await browser.get("/buy/")).json()["bought"]
+    assert sorted(bought) == sorted(["first", *items])
+    assert (await browser.post("/view/")).json() == {"points": 1}
+    consumer = LiveSessionMiddlewareStack(points.PointsConsumer.as_asgi())
+    socket = WebsocketCommunicator(consumer, "/", headers(_key(browser)))
+    assert (await socket.connect())[0]
+    await socket.send_json_to({})
+    assert await socket.receive_json_from() == {"points": 2}
+    await socket.disconnect()

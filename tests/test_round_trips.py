@@ -11,6 +11,7 @@ import redis
 from redis_sessions import scripts, users
 from redis_sessions.session import SessionStore
 from tests.conftest import Do, record_of
+from tests.locked import Locked
 from tests.people import credentials, log_in, person
 from tests.proxy import Proxy, proxied
 from tests.servers import Server
@@ -187,6 +188,18 @@ def test_an_end_of_an_emptied_session_costs_one(do: Do, trips: Trips, stored: St
     session = SessionStore(stored(a=1).session_key)
     do(session.pop, "a")
     assert trips(do, session.end_obsolete) == 1
+
+
+def test_a_block_under_the_lock_costs_three_after_the_read(
+    do: Do, trips: Trips, stored: Stored
+) -> None:
+    session = SessionStore(stored(a=1).session_key)
+    do(Locked(session).run, lambda: session.update({"a": 2}))  # brings the script
+    assert trips(do, Locked(session).run, lambda: session.update({"a": 3})) == 3
+    assert trips(do, Locked(session).run) == 2
+    fresh = SessionStore(session.session_key)
+    assert trips(do, Locked(fresh).run, lambda: fresh.update({"a": 4})) == 4
+    assert trips(do, Locked(SessionStore()).run) == 0
 
 
 def test_a_question_whether_a_session_exists_costs_one(
