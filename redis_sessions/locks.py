@@ -7,7 +7,6 @@ import asyncio
 import logging
 import random
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from time import monotonic
@@ -26,7 +25,7 @@ from .exceptions import (
 )
 from .leases import Lease, described
 from .record import Record, Unreadable
-from .steps import Send, Work
+from .steps import Pause, Send, Work
 
 if TYPE_CHECKING:
     from .data import SessionData
@@ -134,9 +133,9 @@ class Hold:
         yield from self._take()
         yield _Both(self._lease.keep, self._lease.akeep)
         session._hold, session._holder = self, self._lease.holder
-        self._entered = session._at_hand()
         if session.modified:  # before: what the block itself does can be told from it then
             yield _Both(session.save, session.asave)
+        self._entered = session._at_hand()
 
     def _take(self) -> Work[None]:
         deadline, pause = monotonic() + self._patience, _FIRST_PAUSE
@@ -151,7 +150,7 @@ class Hold:
                     f" waited {self._patience:g} s."
                 )
             seconds = min(pause * random.uniform(0.5, 1), max(0, deadline - monotonic()))  # noqa: S311
-            yield _sleep(seconds)
+            yield Pause(seconds)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _ask(self) -> Grant:
@@ -245,10 +244,6 @@ class Hold:
             logger.warning("The lock of session %s has to run out: %s", lease.session_id, error)
             return 0
         return int(held)
-
-
-def _sleep(seconds: float) -> _Both:
-    return _Both(lambda: time.sleep(seconds), lambda: asyncio.sleep(seconds))
 
 
 def _runner() -> object:

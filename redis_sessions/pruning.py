@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from . import operations, scanning
 from .commands import index
-from .scanning import Listing, Pause
-from .steps import Send, Work
+from .scanning import Listing
+from .steps import Pause, Send, Work
 
 # Seconds between two looks at a ghost, which may be a login under way. With the default timeouts, a
 # call to the server ends within 3 s whatever happens.

@@ -3,8 +3,6 @@
 No command here keeps the server for longer than a page takes. Nothing is written.
 """
 
-import asyncio
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -32,21 +30,6 @@ class Listing(NamedTuple):
 
     user_id: str
     session_id: str
-
-
-class Pause:
-    """A step: wait."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def run(self) -> None:
-        """Wait."""
-        time.sleep(self.seconds)
-
-    async def arun(self) -> None:
-        """See run()."""
-        await asyncio.sleep(self.seconds)
 
 
 def keys(cursor: int) -> Work[Keys]:

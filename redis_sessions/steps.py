@@ -3,6 +3,8 @@
 run() and arun() drive the same generator, so that nothing above has to exist twice.
 """
 
+import asyncio
+import time
 from collections.abc import Callable, Generator
 from typing import Any, Protocol, TypeVar
 
@@ -75,6 +77,21 @@ class Send:
     async def arun(self) -> list[Any]:
         """See run()."""
         return await executors.arun(config().alias, *self.commands)
+
+
+class Pause:
+    """Some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def run(self) -> None:
+        """Wait."""
+        time.sleep(self.seconds)
+
+    async def arun(self) -> None:
+        """See run()."""
+        await asyncio.sleep(self.seconds)
 
 
 class FindUser:

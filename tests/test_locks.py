@@ -78,9 +78,9 @@ def test_changes_from_before_the_block_stay_on_top_and_are_stored_when_it_begins
     do(session.update, {"n": 2})
     session["list"].append(2)
     change(session, n=5, other=1)
-    do(Locked(session).run, lambda: held(session) == session)
-    assert do(Locked(session).run, lambda: dict(session.items())) == held(session)
-    assert held(session) == {"n": 2, "list": [1, 2], "other": 1}
+    stored_then = do(Locked(session).run, lambda: held(session))
+    assert stored_then == held(session) == dict(session.items())
+    assert stored_then == {"n": 2, "list": [1, 2], "other": 1}
 
 
 @pytest.mark.parametrize("clears", [False, True])

@@ -11,8 +11,9 @@ import redis
 from redis_sessions import executors, pruning, scanning, steps
 from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.pruning import Pruned
-from redis_sessions.scanning import Listing, Pause
+from redis_sessions.scanning import Listing
 from redis_sessions.session import SessionStore
+from redis_sessions.steps import Pause
 from redis_sessions.tokens import make_key
 from tests.caches import caches
 from tests.conftest import Do
