@@ -285,19 +285,21 @@ def test_a_block_within_a_block_leaves_everything_to_that(
     assert not redis_client.exists(lock_of(session))
 
 
-async def test_two_tasks_with_one_session_object_exclude_each_other(stored: Any) -> None:
+async def test_another_task_with_the_same_session_object_waits_as_anybody_does() -> None:
     session = SessionStore()
     await session.aset("n", 0)
     await session.asave()
 
     async def add() -> None:
-        async with session.alock(blocking_timeout=20):
-            n = session["n"]
-            await asyncio.sleep(0.001)
-            session["n"] = n + 1
+        async with session.alock(blocking_timeout=0):
+            session["n"] += 1
 
-    await asyncio.gather(*(add() for _ in range(10)))
-    assert await SessionStore(session.session_key).aget("n") == 10
+    async with session.alock():
+        with pytest.raises(SessionLocked):
+            await asyncio.create_task(add())
+        await add()  # in this task: a block within a block
+    await asyncio.create_task(add())
+    assert await SessionStore(session.session_key).aget("n") == 2
 
 
 def _loses(client: redis.Redis, session: SessionStore, new: str | None) -> None:
@@ -336,6 +338,24 @@ def test_a_holder_that_lost_the_lock_and_wrote_nothing_learns_it_too(
     session = again(stored(n=1))
     with pytest.raises(LockLost):
         do(Locked(session).run, lambda: _loses(redis_client, session, "another"))
+
+
+def test_a_lock_that_is_lost_behind_the_save_takes_nothing_back(
+    do: Do, stored: Stored, redis_client: redis.Redis
+) -> None:
+    class Losing(SessionStore):
+        def save(self, must_create: bool = False) -> None:
+            super().save(must_create)
+            _loses(redis_client, self, "another")
+
+        async def asave(self, must_create: bool = False) -> None:
+            await super().asave(must_create)
+            _loses(redis_client, self, "another")
+
+    session = Losing(stored(n=1).session_key)
+    do(Locked(session).run, lambda: session.update({"n": 2}))
+    assert held(session) == {"n": 2}
+    assert redis_client.get(lock_of(session)) == b"another"
 
 
 def test_what_a_block_saves_itself_is_checked_as_well(
@@ -493,23 +513,26 @@ def test_a_rotation_within_a_block_keeps_the_lock(
 
 
 @pytest.mark.parametrize("values", [{}, {"n": 2}])
-def test_a_flush_within_a_block_ends_session_and_lock(
+def test_a_flush_within_a_block_ends_the_session_and_needs_no_lock_any_more(
     do: Do, stored: Stored, redis_client: redis.Redis, values: dict[str, int]
 ) -> None:
     class Flushes(Locked):
         def run(self, block: Any = None) -> None:
             with self.session.lock():
                 self.session.flush()
+                redis_client.set(lock, "another")
                 self.session.update(values)
 
         async def arun(self, block: Any = None) -> None:
             async with self.session.alock():
                 await self.session.aflush()
+                redis_client.set(lock, "another")
                 await self.session.aupdate(values)
 
     session = stored(n=1)
+    lock = lock_of(session)
     do(Flushes(session).run)
-    assert redis_client.keys() == []
+    assert redis_client.keys() == [lock.encode()]
     do(session.save)
     assert held(session) == values
 
