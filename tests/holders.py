@@ -24,14 +24,14 @@ def hold_for_ever(half: str, key: str, inside: Any) -> None:
     session = SessionStore(key)
 
     async def hold() -> None:
-        async with session.alock(timeout=1.5):
+        async with session.alock(timeout=3):
             session["n"] = 1000
             inside.set()
             await asyncio.sleep(600)
 
     if half == "async":
         asyncio.run(hold())
-    with session.lock(timeout=1.5):
+    with session.lock(timeout=3):
         session["n"] = 1000
         inside.set()
         signal.pause()
@@ -45,7 +45,7 @@ def have_a_fork_hold(key: str) -> None:
     child = os.fork()
     if child:
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    with session.lock(timeout=1.5) as mine:
+    with session.lock(timeout=3) as mine:
         lease, first = mine._hold._lease, mine._hold._lease._until
         until(lambda: lease._until > first)
     os._exit(0)

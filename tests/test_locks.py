@@ -15,7 +15,7 @@ import redis
 from django.core.exceptions import SynchronousOnlyOperation
 
 from redis_sessions import executors, operations
-from redis_sessions.commands import locks
+from redis_sessions.commands import locks, records
 from redis_sessions.exceptions import (
     LockLost,
     SessionGone,
@@ -216,6 +216,13 @@ def test_waiting_ends_with_an_error_that_says_who_holds_it(
     )
     assert session.session_key[14:] not in message
     do(waiting.run)
+
+
+def test_a_lock_is_not_taken_for_a_session(stored: Any, redis_client: redis.Redis) -> None:
+    session = stored(n=1)
+    with session.lock():
+        found = {records.id_of("session", key.decode()) for key in redis_client.scan_iter()}
+    assert found == {session.id, None}
 
 
 def test_who_does_not_want_to_wait_tries_once(do: Do, stored: Stored, redis_client: Any) -> None:

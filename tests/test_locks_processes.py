@@ -43,6 +43,7 @@ def _counted(session: SessionStore) -> int:
     return SessionStore(session.session_key)["n"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", ["sync", "async"])
 def test_of_160_increments_by_four_processes_none_is_lost(processes: Processes, half: str) -> None:
     session = _session()
@@ -80,13 +81,14 @@ def test_of_100_increments_by_as_many_tasks_none_is_lost() -> None:
     assert _counted(session) == 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", ["sync", "async"])
 def test_the_lock_of_a_process_that_was_killed_runs_out(half: str, redis_client: Any) -> None:
     session, inside = _session(), SPAWN.Event()
     holder = SPAWN.Process(target=holders.hold_for_ever, args=[half, session.session_key, inside])
     holder.start()
     assert inside.wait(60)
-    seen = [1500]
+    seen = [3000]
 
     def is_extended() -> bool:
         seen.append(redis_client.pttl(lock_of(session)))
@@ -100,6 +102,7 @@ def test_the_lock_of_a_process_that_was_killed_runs_out(half: str, redis_client:
     assert _counted(session) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork, which this platform lacks")
 def test_a_process_that_was_forked_extends_its_locks() -> None:
     parent = SPAWN.Process(target=holders.have_a_fork_hold, args=[_session().session_key])
@@ -126,4 +129,4 @@ def test_a_lock_for_a_short_time_is_extended_beside_one_for_a_long_time(do: Do) 
 
     long, short = _session(), _session()
     with long.lock(timeout=600), ThreadPoolExecutor(1) as threads:
-        assert threads.submit(Locked(short, timeout=1.5).run, hold).result() is None
+        assert threads.submit(Locked(short, timeout=3).run, hold).result() is None
