@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from redis.asyncio.connection import parse_url as aparse_url
 from redis.connection import AbstractConnection, parse_url
 
-from . import connections, executors
+from . import connections, executors, sealing
 from .commands import server
 from .conf import CHOICES, SETTING, SMALLEST, Config, config
 from .devices import UNIX
@@ -52,7 +52,9 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 @register(Tags.compatibility)
 def check_site(**_: Any) -> list[CheckMessage]:
     """Check what stands around the engine: middleware, other packages, channel layers."""
-    return [*_wrong_engine(), *_stock_middleware(), *_predecessor(), *_hasty_layers()]
+    return [
+        *_wrong_engine(), *_stock_middleware(), *_predecessor(), *_hasty_layers(), *_no_library()
+    ]  # fmt: skip
 
 
 @register(Tags.compatibility, deploy=True)
@@ -70,6 +72,17 @@ def check_server(**_: Any) -> list[CheckMessage]:
     message = f"The session server's maxmemory-policy is {policy}: it may evict sessions."
     hint = "Set maxmemory-policy to noeviction, or give sessions a server of their own."
     return [checks.Warning(message, hint=hint, id=_id("W009"))]
+
+
+def _no_library() -> Iterator[CheckMessage]:
+    """Find a site that wants its sessions sealed, and lacks what that needs."""
+    given = getattr(settings, SETTING, {})
+    if isinstance(given, dict) and given.get("ENCRYPT") is True:
+        try:
+            sealing.library()
+        except ImproperlyConfigured as error:
+            hint = f"Or leave {SETTING}['ENCRYPT'] out: values are signed then."
+            yield Error(str(error), hint=hint, id=_id("E005"))
 
 
 def _id(number: str) -> str:

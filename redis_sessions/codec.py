@@ -17,6 +17,8 @@ SIGNATURE_SIZE = 12
 SERIALIZED = b"\x00"
 HEX = b"\x01"
 COMPRESSED = b"\x02"
+SEALED = b"\x03"  # behind a nonce that is as long as a signature
+SEAL_SIZE = SIGNATURE_SIZE + 1 + 16  # with the marker, and the tag at the end
 _FIRST_PLAIN = 0x20
 _SPACE = bytes([_FIRST_PLAIN])
 # Shorter hexadecimal text stays readable in redis-cli; a digest is worth halving.
@@ -141,6 +143,11 @@ def unseal(session_id: str, name: bytes, stored: bytes, keys: Iterable[bytes]) -
         if hmac.compare_digest(signature, sign(session_id, name, payload, key)):
             return payload, position
     raise ValueError("the signature does not match")
+
+
+def is_sealed(stored: bytes) -> bool:
+    """Tell whether a field is stored sealed, not signed: no payload begins with that marker."""
+    return stored[SIGNATURE_SIZE : SIGNATURE_SIZE + 1] == SEALED
 
 
 def field_name(key: Any) -> bytes:

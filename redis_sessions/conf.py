@@ -40,6 +40,7 @@ class Config:
     EMPTY_AGE: int = 180
     OBSOLETE: str = "redis_sessions.obsolete.is_obsolete"
     COMPRESS_MIN_LENGTH: int | None = None
+    ENCRYPT: bool = False
     REVALIDATE: int = 30
     CLOSE_CODES: dict[str, int] = field(default_factory=dict)
     MAX_SESSIONS_PER_USER: int | str | None = None
@@ -99,6 +100,11 @@ class Config:
     def signing_keys(self) -> tuple[bytes, ...]:
         """Keys for the signatures of values, the present ``SECRET_KEY``'s first."""
         return _derived(b"signature")
+
+    @cached_property
+    def sealing_keys(self) -> tuple[bytes, ...]:
+        """What the keys that seal values are derived with, the present ``SECRET_KEY``'s first."""
+        return _derived(b"encryption")
 
     @cached_property
     def claim_keys(self) -> tuple[bytes, ...]:

@@ -1,10 +1,11 @@
 """What can be told of a session's hash, but no data: names, sizes, times. No I/O, no settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from .codec import is_sealed
 from .record import Record, Unreadable
 
 
@@ -26,18 +27,20 @@ class Inspection:
     sizes: Mapping[bytes, int]  # bytes of each value as stored, by field, meta fields too
     seen: int | None = None  # unix seconds
     login: int | None = None  # unix microseconds
+    sealed: Set[bytes] = frozenset()  # fields that only the session key opens
 
     @classmethod
     def from_reply(cls, reply: Any) -> "Inspection | None":
         """Read the reply to HGETALL; None where there is no hash."""
         fields = reply if isinstance(reply, dict) else dict(zip(*[iter(reply)] * 2, strict=True))
         sizes = {name: len(stored) for name, stored in fields.items()}
+        sealed = {name for name, stored in fields.items() if is_sealed(stored)}
         seen, login = _number(fields.get(b"\0s")), _number(fields.get(b"\0l"))
         try:
             record = Record.from_reply(fields)
         except Unreadable as reason:
             return cls(reason, sizes)
-        return None if record is None else cls(record, sizes, seen, login)
+        return None if record is None else cls(record, sizes, seen, login, sealed)
 
 
 def _number(text: bytes | None) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth import SESSION_KEY
 
-from . import operations
+from . import operations, sealing
 from .commands import Command, locks
 from .commands.records import Outcome, Result
 from .conf import config
@@ -94,7 +94,7 @@ class SessionLifecycle(SessionReading):
     def _created(self, key: SessionKey, save: Save) -> None:
         self._session_key = str(key)
         save.data.settle(save.delta)
-        self._version, self._stale = 1, {}
+        self._version, self._stale, self._seals = 1, {}, sealing.UNSEALED
         self._user, self._indexed = save.user, save.expiry
         self._device = save.meta.get(DEVICE, b"")
         self._ended = self._emptied = self.superseded = False
@@ -166,7 +166,7 @@ class SessionLifecycle(SessionReading):
         expiry = self._foreseen(age, idle)
         before = (
             *self._enlistings(key.id, user, expiry, always=login),
-            *operations.renew(key, self._stale, delta),
+            *operations.renew(key, self._stale, delta, self._seals),
         )
         return Save(
             data,
@@ -198,6 +198,7 @@ class SessionLifecycle(SessionReading):
         if save.delta:
             save.data.settle(save.delta)
             self._stale, self._user = {}, save.user
+            self._seals = self._seals.after_save()
             self._device = save.meta.get(DEVICE, self._device)
             self._advance(result, knows_all=save.delta.replaces)
 
@@ -234,7 +235,8 @@ class SessionLifecycle(SessionReading):
 
     def _rotate_command(self, key: SessionKey, fresh: SessionKey) -> Command[Result]:
         """Return what exchanges the secret."""
-        return operations.rotate(key, fresh, self._rotation_reason(), self.writer)
+        formers = sealing.formers(key, self._seals)
+        return operations.rotate(key, fresh, self._rotation_reason(), self.writer, formers)
 
     def _rotated(self, fresh: SessionKey, result: Result) -> bool:
         """Take in what became of a rotation; False where a new session is to be begun instead.
@@ -246,6 +248,8 @@ class SessionLifecycle(SessionReading):
             return False
         _insist(result.outcome)
         self._advance(result)
+        if self.key is not None:
+            self._seals = self._seals.after_rotation(sealing.formers(self.key, self._seals))
         self._session_key = str(fresh)
         self.modified = True
         return True

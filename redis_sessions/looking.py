@@ -1,12 +1,12 @@
 """Look at sessions by their ids, whosever they are: what they consist of, never their data."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib.auth import SESSION_KEY
 
 from . import codec, operations
-from .codec import SIGNATURE_SIZE
+from .codec import SEAL_SIZE, SIGNATURE_SIZE
 from .commands import records, server
 from .conf import config
 from .inspection import Inspection, Kind
@@ -29,9 +29,12 @@ class Look:
     @property
     def keys(self) -> list[tuple[str, int]]:
         """Names of the session's keys, and the bytes that each value takes."""
-        sizes = self.inspection.sizes
+        sizes, sealed = self.inspection.sizes, self.inspection.sealed
         return sorted(
-            (name.decode(errors="replace"), max(0, size - SIGNATURE_SIZE))
+            (
+                name.decode(errors="replace"),
+                max(0, size - (SEAL_SIZE if name in sealed else SIGNATURE_SIZE)),
+            )
             for name, size in sizes.items()
             if name[:1] != b"\0"
         )
@@ -56,15 +59,16 @@ def _look(session_id: str, inspection: Inspection, memory: int, encoding: str) -
 
 
 def _read(session_id: str, record: Record | Unreadable) -> tuple[Kind, str | None]:
-    """Tell what a record is, and whose. Raises Unreadable."""
+    """Tell what a record is, and whose. Raises Unreadable. What is sealed is not checked."""
     if isinstance(record, Unreadable):
         raise record
-    payloads, _ = record.unseal(session_id, config().signing_keys)
+    readable = {name: held for name, held in record.fields.items() if not codec.is_sealed(held)}
+    payloads, _ = replace(record, fields=readable).unseal(session_id, config().signing_keys)
     payload = payloads.get(SESSION_KEY)
     user_id = None if payload is None else _text(payload)
     if operations.has_expired(record):
         return Kind.EXPIRED, user_id
-    if not payloads:
+    if not record.fields:
         return Kind.EMPTY, None
     return (Kind.ANONYMOUS if user_id is None else Kind.LOGGED_IN), user_id
 

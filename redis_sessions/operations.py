@@ -9,13 +9,14 @@ from types import MappingProxyType
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
-from . import codec, tokens
+from . import codec, sealing, tokens
 from .commands import Command, index, locks, logins, records, sockets
 from .commands.records import Ended, Result
 from .conf import config
 from .data import Delta
 from .reasons import Reason
 from .record import Facts, Record, Standing, Unreadable
+from .sealing import UNSEALED, Seals
 from .tokens import SessionKey
 
 FADING = 60  # seconds that an index still names a session whose end is not confirmed
@@ -105,13 +106,17 @@ def save(
     )
 
 
-def renew(key: SessionKey, stale: Mapping[bytes, bytes], delta: Delta) -> list[Command[int]]:
-    """Sign anew, under the present SECRET_KEY, what ``delta`` leaves as it is."""
+def renew(
+    key: SessionKey, stale: Mapping[bytes, bytes], delta: Delta, seals: Seals = UNSEALED
+) -> list[Command[int]]:
+    """Sign or seal anew, under the present SECRET_KEY, what ``delta`` leaves as it is."""
     stays = {
         name: (stored, _seal(key, name, stored[codec.SIGNATURE_SIZE :]))
         for name, stored in stale.items()
         if not (delta.replaces or name in delta.changed or name in delta.removed)
     }
+    if seals is not UNSEALED and not delta.replaces:
+        stays |= sealing.renewed(key, seals)
     return [records.renew(_name(key), _proofs(key), stays)] if stays else []
 
 
@@ -128,11 +133,16 @@ def touch(key: SessionKey, idle: int) -> Command[Result]:
 
 
 def rotate(
-    key: SessionKey, fresh: SessionKey, reason: Reason = Reason.LOGIN, writer: str = ""
+    key: SessionKey,
+    fresh: SessionKey,
+    reason: Reason = Reason.LOGIN,
+    writer: str = "",
+    formers: tuple[bytes, ...] = (),
 ) -> Command[Result]:
-    """Exchange the secret."""
+    """Exchange the secret; ``formers`` are the keys of what is sealed."""
     digest = tokens.digest(fresh, config().digest_keys[0])
-    return records.rotate(_name(key), _proofs(key), digest, now(), reason, writer)
+    words = (_name(key), _proofs(key), digest, now(), reason, writer)
+    return records.rotate(*words, wrapped=sealing.wrapped(fresh, formers))
 
 
 def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Ended]:
@@ -283,6 +293,8 @@ def _proofs(key: SessionKey) -> bytes:
 
 
 def _sealed(key: SessionKey, delta: Delta) -> dict[bytes, bytes]:
+    if config().ENCRYPT:
+        return sealing.sealed(key, delta.changed)
     return {name: _seal(key, name, payload) for name, payload in delta.changed.items()}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 
-from . import operations
+from . import operations, sealing
 from .commands import Command
 from .commands.records import Outcome
 from .conf import config
@@ -28,6 +28,7 @@ class SessionReading(SessionExpiry, SessionOwnership):
     _version: int | None = None
     written = 0  # the version that this object's last write made, whoever else wrote before it
     _stale: Mapping[bytes, bytes] = {}
+    _seals = sealing.UNSEALED
 
     def _load_commands(self, key: SessionKey) -> list[Command[Any]]:
         touches = [self._touch_command(key)] if config().rolling else []
@@ -50,7 +51,7 @@ class SessionReading(SessionExpiry, SessionOwnership):
 
     def _opened(self, key: SessionKey, record: Record) -> SessionData:
         try:
-            payloads, self._stale = record.unseal(key.id, config().signing_keys)
+            payloads, self._stale, self._seals = sealing.opened(key, record)
         except Unreadable as reason:
             return self._unreadable(reason)
         self._know(record, payloads)
@@ -82,9 +83,9 @@ class SessionReading(SessionExpiry, SessionOwnership):
         Raises Unreadable, TypeError; then nothing was taken in.
         """
         modified = self.modified  # what was changed in place is compared to the old state
-        payloads, stale = record.unseal(self.id or "", config().signing_keys)
+        payloads, stale, seals = sealing.opened(self.key or SessionKey("", ""), record)
         changed = self._at_hand().rebase(payloads)
-        self.modified, self._stale = modified, stale
+        self.modified, self._stale, self._seals = modified, stale, seals
         self._know(record, payloads)
         self.written = 0
         return changed

@@ -41,6 +41,7 @@ class Record:
     previous: bytes  # the digest before the last rotation and, behind it, when that was
     fields: dict[bytes, bytes]
     device: bytes = b""  # see devices
+    wrapped: bytes = b""  # see encryption
 
     @classmethod
     def from_reply(cls, reply: Any) -> "Record | None":
@@ -64,6 +65,7 @@ class Record:
                 meta.get(b"\0p", b""),
                 fields,
                 meta.get(b"\0d", b""),
+                meta.get(b"\0e", b""),
             )
         except KeyError as error:
             raise Unreadable(f"the field {error} is missing") from None

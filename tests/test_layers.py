@@ -14,13 +14,13 @@ PACKAGE = Path(redis_sessions.__file__).parent
 LAYERS = [
     {
         "exceptions", "reasons", "signals", "tokens", "codec", "data", "devices", "record",
-        "scripts", "commands", "useragents", "inspection", "tally",
+        "scripts", "commands", "useragents", "inspection", "tally", "encryption",
     },
     {"connections", "executors", "listeners", "pools", "wires"},
     {
         "conf", "operations", "obsolete", "content", "expiry", "ownership", "reading", "lifecycle",
         "steps", "info", "leases", "locks", "roster", "consequences", "session", "users", "claims",
-        "looking", "scanning", "pruning", "stats", "staff", "lookup",
+        "looking", "scanning", "pruning", "stats", "staff", "lookup", "sealing",
     },
     {
         "admin", "apps", "checks", "decorators", "live", "management", "middleware", "migrations",

@@ -140,7 +140,7 @@ def save(
 
 
 def renew(record: str, digests: bytes, fields: Mapping[bytes, tuple[bytes, bytes]]) -> Command[int]:
-    """Replace values, given as (as read, as signed anew), that nobody has written since."""
+    """Replace values, given as (as read, anew), that nobody has written since; b"" removes one."""
     named = chain.from_iterable((name, *pair) for name, pair in fields.items())
     return scripted("renew", (record, digests, *named), int, lambda: 0)
 
@@ -152,9 +152,11 @@ def rotate(
     now: int,
     reason: Reason = Reason.LOGIN,
     writer: str = "",
+    *,
+    wrapped: bytes = b"",
 ) -> Command[Result]:
-    """Give a record a new digest."""
-    words = (record, digests, new_digest, now, reason.value, writer)
+    """Give a record a new digest, and the keys that open what it has sealed."""
+    words = (record, digests, new_digest, now, reason.value, writer, wrapped)
     return scripted("rotate", words, _result, _gone)
 
 
