@@ -15,14 +15,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "redis_sessions"
 NO_INDEX = re.compile(r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ProxyError")
 
-EVERY_MODULE = """
+EVERY_MODULE = r"""
 import pkgutil
+import re
 import redis_sessions
 for module in pkgutil.walk_packages(redis_sessions.__path__, "redis_sessions."):
     try:
         __import__(module.name)
     except ImportError as error:
-        assert "[testing]" in str(error) or "[encryption]" in str(error), error  # an extra of its own
+        assert re.search(r"\[(testing|encryption)\]", str(error)), error  # an extra of its own
     print(module.name)
 """
 
