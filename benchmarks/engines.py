@@ -31,6 +31,7 @@ class Engine:
     needs: tuple[str, ...] = ()  # what the package imports, and this project does not
     model: str = ""  # of the sessions in a database
     in_redis: bool = True
+    redis_sessions: tuple[tuple[str, Any], ...] = ()  # what ``REDIS_SESSIONS`` says
 
     def settings(self, url: str, folder: Path) -> dict[str, Any]:
         """Return the settings of a site with its sessions in Redis at ``url``, or in ``folder``."""
@@ -50,6 +51,7 @@ class Engine:
             ],
             "USE_TZ": True,
             "SESSION_ENGINE": self.session_engine,
+            "REDIS_SESSIONS": dict(self.redis_sessions),
             "SESSION_REDIS": _of_django_redis_sessions(url),
             "CACHES": {"default": self._cache(url)},
             "DATABASES": {"default": self._database(folder)},
@@ -62,7 +64,7 @@ class Engine:
             "LOCATION": url,
         }
         pool = {"CONNECTION_POOL_KWARGS": {"max_connections": 1_000}}
-        return django_redis if self.name == "ours" else django_redis | {"OPTIONS": pool}
+        return django_redis if "redis_sessions" in self.apps else django_redis | {"OPTIONS": pool}
 
     def _database(self, folder: Path) -> dict[str, Any]:
         """Return SQLite in memory, or, where it holds sessions, in a file, as Django advises it."""
@@ -82,6 +84,15 @@ def _of_django_redis_sessions(url: str) -> dict[str, Any]:
 
 
 OURS = Engine("ours", "ours", "ours", "redis_sessions.session", OF_OURS, apps=("redis_sessions",))
+ENCRYPTED = Engine(
+    "encrypted",
+    "ours, encrypted",
+    "",
+    "redis_sessions.session",
+    OF_OURS,
+    apps=("redis_sessions",),
+    redis_sessions=(("ENCRYPT", True),),
+)
 CACHE = Engine("cache", "cache on django-redis", "channels.sessions, cache")
 OTHERS = (
     Engine(
@@ -130,4 +141,4 @@ BARE = Engine("bare", "no session", "no session", middleware=())  # below socket
 FLOOR = Engine("floor", "socket and hiredis", "", "redis_sessions.session", OF_OURS)
 CLIENT = Engine("redis-py", "redis-py", "", "redis_sessions.session", OF_OURS)
 RIVALS = (CACHE, *OTHERS)
-ENGINES = {engine.name: engine for engine in (FLOOR, BARE, OURS, *RIVALS, CLIENT)}
+ENGINES = {engine.name: engine for engine in (FLOOR, BARE, OURS, *RIVALS, ENCRYPTED, CLIENT)}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from .engines import CLIENT, ENGINES, FLOOR, OURS
+from .engines import CLIENT, ENCRYPTED, ENGINES, FLOOR, OURS
 
 OPERATIONS = ("nothing", "read", "save", "create", "login", "logout")
 COMMAND = "command"  # alone, beside redis-py's
@@ -126,15 +126,16 @@ def _operation(
 ) -> Row:
     group = half if half == "sync" else f"{half}, {_tasks(tasks)}"
     words = {"measure": "operation", "name": name, "half": half, "tasks": tasks, "count": count}
-    return Row(group, name, words, rounds, engines=_engines(name, others))
+    return Row(group, name, words, rounds, engines=_engines(name, half, others))
 
 
-def _engines(name: str, others: tuple[str, ...]) -> tuple[str, ...]:
+def _engines(name: str, half: str, others: tuple[str, ...]) -> tuple[str, ...]:
     """Return who does an operation."""
     if name == COMMAND:
         return (OURS.name, CLIENT.name)
     floor = (FLOOR.name,) if name == "read" else ()
-    return (*floor, *PAIR, *(others if name != "nothing" else ()))
+    sealed = (ENCRYPTED.name,) if half == "sync" and name != "nothing" else ()
+    return (*floor, *PAIR, *(others if name != "nothing" else ()), *sealed)
 
 
 def _sizes(size: int, effort: Effort) -> list[Row]:
@@ -153,7 +154,7 @@ def _tasks(number: int) -> str:
 
 def _memory(name: str, holds: str, stored: tuple[str, ...]) -> Row:
     request = {"measure": "memory", "holds": holds, "count": 100}
-    return Row("memory", name, request, rounds=1, engines=(*PAIR, *stored))
+    return Row("memory", name, request, rounds=1, engines=(*PAIR, *stored, ENCRYPTED.name))
 
 
 def _sockets(effort: Effort) -> list[Row]:

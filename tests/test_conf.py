@@ -25,6 +25,7 @@ def test_every_setting_has_a_default() -> None:
         "EMPTY_AGE": 180,
         "OBSOLETE": "redis_sessions.obsolete.is_obsolete",
         "COMPRESS_MIN_LENGTH": None,
+        "ENCRYPT": False,
         "REVALIDATE": 30,
         "CLOSE_CODES": {},
         "MAX_SESSIONS_PER_USER": None,

@@ -110,7 +110,8 @@ def test_the_fields_of_a_record_are_listed() -> None:
 def test_the_markers_of_payloads_are_listed() -> None:
     cells = [row[0] for row in table(STORAGE, "The payload begins with")]
     listed = {name for cell in cells for name in literals(cell)}
-    markers = {f"\\x{marker[0]:02x}" for marker in (codec.SERIALIZED, codec.HEX, codec.COMPRESSED)}
+    known = (codec.SERIALIZED, codec.HEX, codec.COMPRESSED, codec.SEALED)
+    markers = {f"\\x{marker[0]:02x}" for marker in known}
     assert listed == markers | {f"0x{codec._FIRST_PLAIN:x}"}
 
 

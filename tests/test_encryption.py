@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import assume
 from hypothesis import strategies as st
 
@@ -106,6 +107,14 @@ def test_the_key_is_that_of_hkdf_as_rfc_5869_has_it() -> None:
     secret = hmac.digest(SALT, KEY.secret.encode(), "sha256")
     purpose = b"redis_sessions.aes-256-gcm." + KEY.id.encode()
     assert derive(KEY, SALT) == hmac.digest(secret, purpose + b"\1", "sha256")
+
+
+def test_a_value_is_aes_gcm_bound_to_session_and_field_as_is_documented() -> None:
+    stored = sealed(b"Ada")
+    nonce, marker, body = stored[:12], stored[12:13], stored[13:]
+    place = KEY.id.encode() + len(FIELD).to_bytes(4) + FIELD
+    assert AESGCM(derive(KEY, SALT)).decrypt(nonce, body, place) == b"Ada"
+    assert marker == codec.SEALED
 
 
 def test_a_value_that_is_sealed_twice_has_two_nonces() -> None:

@@ -194,6 +194,37 @@ def test_a_session_can_be_rotated_many_times(do: Do, stored, redis_client, betwe
         )
 
 
+def test_what_others_have_sealed_meanwhile_outlives_two_rotations_of_one_object(
+    do: Do, stored, settings
+) -> None:
+    settings.REDIS_SESSIONS = {}
+    session = again(stored(name="Ada"))
+    settings.REDIS_SESSIONS = ENCRYPT
+    assert do(session.get, "name") == "Ada"
+    other = again(session)
+    do(other.update, {"other": 1})
+    do(other.save)
+    do(session.cycle_key)
+    do(session.update, {"more": 1})
+    do(session.save)
+    do(session.cycle_key)
+    assert held(do, session) == {"name": "Ada", "other": 1, "more": 1}
+
+
+def test_what_was_sealed_before_two_rotations_of_one_object_is_read(do: Do, stored) -> None:
+    session = stored(name="Ada")
+    do(session.cycle_key)
+    do(session.update, {"between": 1})
+    do(session.save)
+    session = again(session)
+    for number in range(2):
+        do(session.cycle_key)
+        do(session.update, {"number": number})
+        do(session.save)
+    do(session.cycle_key)
+    assert held(do, session) == {"name": "Ada", "between": 1, "number": 1}
+
+
 def test_former_keys_do_not_pile_up(do: Do, stored, redis_client) -> None:
     session = stored(name="Ada")
     for _ in range(6):

@@ -79,7 +79,7 @@ def test_a_cleared_session_holds_what_came_after(do: Do, stored, redis_client) -
 
 
 def test_reading_and_saving_take_no_more_round_trips(do: Do, stored, monkeypatch) -> None:
-    session = again(stored(**VALUES))
+    session = again(stored(**VALUES, **credentials(person())))
     batches = recorded_batches(monkeypatch)
     do(session.update, {"more": 1})
     do(session.save)

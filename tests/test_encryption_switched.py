@@ -14,7 +14,7 @@ from redis_sessions import checks, codec, sealing
 from redis_sessions.conf import config
 from redis_sessions.session import SessionStore
 from tests.conftest import Do, record_of
-from tests.observers import again, nothing_stored
+from tests.observers import again, nothing_stored, recorded_batches
 from tests.people import credentials, log_in, person
 from tests.sealed import ENCRYPT, fields, is_wrapped, sealed
 
@@ -50,6 +50,19 @@ def test_the_next_save_rewrites_all_of_the_session(do: Do, switched, redis_clien
     assert dict(do(again(switched).items)) == VALUES | {"more": 1}
 
 
+@pytest.mark.parametrize("first", ["save", "create"])
+def test_what_was_rewritten_is_not_rewritten_again(
+    do: Do, switched, redis_client, monkeypatch, first: str
+) -> None:
+    do(switched.update, {"more": 1})
+    do(getattr(switched, first))
+    assert as_it_is_to_be(redis_client, switched)
+    batches = recorded_batches(monkeypatch)
+    do(switched.update, {"more": 2})
+    do(switched.save)
+    assert [len(batch) for batch in batches] == [1]
+
+
 def test_rewriting_overwrites_nothing_that_others_wrote_meanwhile(
     do: Do, switched, redis_client
 ) -> None:
@@ -73,6 +86,11 @@ def test_a_login_keeps_what_is_stored_the_other_way(do: Do, switched, redis_clie
     do(later.save)
     assert dict(do(again(later).items)) == VALUES | {SESSION_KEY: "1", "more": 1}
     assert not is_wrapped(redis_client, later)
+
+
+def test_a_rotation_keeps_what_is_stored_the_other_way(do: Do, switched) -> None:
+    do(switched.cycle_key)
+    assert dict(do(again(switched).items)) == VALUES
 
 
 def test_a_session_rotated_before_the_setting_was_turned_off_is_signed_anew(
