@@ -126,7 +126,7 @@ def _encodings(entry: Samples) -> str:
     """Return how the server keeps the session, where that was asked."""
     if "encoding" not in entry.answers[OURS.name][0]:
         return ""
-    found = (entry.of(name, "encoding")[0] for name in entry.answers if name in MAIN)
+    found = (entry.of(name, "encoding")[0] for name in MAIN if name in entry.answers)
     return ": " + " / ".join(found)
 
 

@@ -6,8 +6,8 @@ wrapped under the new secret. Needs the extra ``encryption``.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 
 from .codec import SEALED
 from .tokens import SessionKey
@@ -35,12 +35,17 @@ def derive(key: SessionKey, salt: bytes) -> bytes:
     return derived
 
 
+@lru_cache(maxsize=32)  # what a request reads, it often saves
+def _cipher(key: SessionKey, salt: bytes) -> AESGCM:
+    return AESGCM(derive(key, salt))
+
+
 class Sealer:
     """Seals values of one session. Nonces are random: a key is good for 2**32 values."""
 
     def __init__(self, key: SessionKey, salt: bytes) -> None:
         self._id = key.id
-        self._cipher = AESGCM(derive(key, salt))
+        self._cipher = _cipher(key, salt)
 
     def seal(self, name: bytes, payload: bytes) -> bytes:
         """Return the bytes to store for one field: nonce, marker, and the payload encrypted."""
@@ -61,30 +66,34 @@ class Opener:
 
     def __init__(self, key: SessionKey, salts: Sequence[bytes], wrapped: bytes) -> None:
         self._key, self._salts, self._wrapped = key, salts, wrapped
-        self._present = derive(key, salts[0])
-        self._cipher = AESGCM(self._present)
+        self._cipher = _cipher(key, salts[0])
         self.former: list[bytes] = []  # keys from before a rotation that were needed
+
+    def open_all(self, fields: Mapping[bytes, bytes]) -> dict[bytes, tuple[bytes, bool]]:
+        """Return payloads by field, each as open() does."""
+        return {name: self.open(name, stored) for name, stored in fields.items()}
 
     def open(self, name: bytes, stored: bytes) -> tuple[bytes, bool]:
         """Return a payload, and whether it was sealed with the key of today.
 
-        Raises ValueError where no key did: truncated, edited, or from another place.
+        Raises ValueError, which names the field, where no key did: truncated, edited, or from
+        another place.
         """
         place = _place(self._key.id, name)
-        payload = _opened(self._cipher, stored, place)
-        if payload is not None:
-            return payload, True
-        for key in self._others():
+        try:
+            nonce, body = stored[:_NONCE_SIZE], stored[_NONCE_SIZE + 1 :]
+            return self._cipher.decrypt(nonce, body, place), True
+        except (InvalidTag, ValueError):  # ValueError: too short to have a nonce
+            return self._open_with_others(name, stored, place), False
+
+    def _open_with_others(self, name: bytes, stored: bytes, place: bytes) -> bytes:
+        for key in (*self._fallbacks, *self._unwrapped):
             payload = _opened(AESGCM(key), stored, place)
             if payload is not None:
                 if key in self._unwrapped and key not in self.former:
                     self.former.append(key)
-                return payload, False
-        raise ValueError("the seal does not match")
-
-    def _others(self) -> Iterator[bytes]:
-        yield from self._fallbacks
-        yield from self._unwrapped
+                return payload
+        raise ValueError(f"the field {name!r}: the seal does not match")
 
     @cached_property
     def _fallbacks(self) -> list[bytes]:
@@ -93,8 +102,8 @@ class Opener:
     @cached_property
     def _unwrapped(self) -> list[bytes]:
         place = _place(self._key.id, WRAPPED)
-        for key in (self._present, *self._fallbacks):
-            joined = _opened(AESGCM(key), self._wrapped, place)
+        for cipher in (self._cipher, *map(AESGCM, self._fallbacks)):
+            joined = _opened(cipher, self._wrapped, place)
             if joined is not None:
                 starts = range(0, len(joined), _KEY_SIZE)
                 return [joined[start : start + _KEY_SIZE] for start in starts]
@@ -107,9 +116,7 @@ def _place(session_id: str, name: bytes) -> bytes:
 
 
 def _opened(cipher: AESGCM, stored: bytes, place: bytes) -> bytes | None:
-    body = stored[_NONCE_SIZE + 1 :]
     try:
-        payload: bytes = cipher.decrypt(stored[:_NONCE_SIZE], body, place)
-    except (InvalidTag, ValueError):  # ValueError: too short to have a nonce
+        return cipher.decrypt(stored[:_NONCE_SIZE], stored[_NONCE_SIZE + 1 :], place)
+    except (InvalidTag, ValueError):
         return None
-    return payload

@@ -71,31 +71,25 @@ def opened(key: SessionKey, record: Record) -> Opened:
 
 
 def _opened(key: SessionKey, record: Record) -> Opened:
-    opener = library().Opener(key, config().sealing_keys, record.wrapped)
-    payloads: dict[str, bytes] = {}
-    renewals: dict[bytes, tuple[bytes, bytes]] = {}
-    found = False
+    signed, sealed = dict[bytes, bytes](), dict[bytes, bytes]()
     for name, stored in record.fields.items():
-        is_sealed = codec.is_sealed(stored)
-        found = found or is_sealed
-        try:
-            if is_sealed:
-                payload, is_present = opener.open(name, stored)
-            else:
-                payload, position = codec.unseal(key.id, name, stored, config().signing_keys)
-                is_present = position == 0
-        except ValueError as error:
-            raise Unreadable(f"the field {name!r}: {error}") from None
+        (sealed if codec.is_sealed(stored) else signed)[name] = stored
+    opener = library().Opener(key, config().sealing_keys, record.wrapped) if sealed else None
+    try:
+        payloads, stale = codec.unseal_all(key.id, signed, config().signing_keys)
+        opened = opener.open_all(sealed) if opener is not None else {}
+    except ValueError as error:
+        raise Unreadable(str(error)) from None
+    to_seal = signed.keys() - READABLE if config().ENCRYPT else ()
+    renewals = {name: (signed[name], payloads[name.decode()]) for name in {*stale, *to_seal}}
+    for name, (payload, is_present) in opened.items():
         payloads[name.decode()] = payload
-        if not is_present or is_sealed is not _is_to_be_sealed(name):
-            renewals[name] = (stored, payload)
+        if not (is_present and config().ENCRYPT) or name in READABLE:
+            renewals[name] = (sealed[name], payload)
     if not (renewals or record.wrapped):
         return payloads, {}, SEALED
-    return payloads, {}, Seals(renewals, record.wrapped, (*opener.former,), found)
-
-
-def _is_to_be_sealed(name: bytes) -> bool:
-    return config().ENCRYPT and name not in READABLE
+    former = tuple(opener.former) if opener is not None else ()
+    return payloads, {}, Seals(renewals, record.wrapped, former, bool(sealed))
 
 
 def sealed(key: SessionKey, payloads: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
