@@ -25,9 +25,11 @@ except ImportError as error:
 WRAPPED = b"\0e"  # the field of the record that holds wrapped keys
 _NONCE_SIZE = 12
 _KEY_SIZE = 32
+_CACHED = 32  # keys: what a request reads, it often saves
 _PURPOSE = b"redis_sessions.aes-256-gcm."
 
 
+@lru_cache(maxsize=_CACHED)
 def derive(key: SessionKey, salt: bytes) -> bytes:
     """Return the key of a session's values; ``salt`` is derived from ``SECRET_KEY``."""
     kdf = HKDF(SHA256(), _KEY_SIZE, salt, _PURPOSE + key.id.encode())
@@ -35,7 +37,7 @@ def derive(key: SessionKey, salt: bytes) -> bytes:
     return derived
 
 
-@lru_cache(maxsize=32)  # what a request reads, it often saves
+@lru_cache(maxsize=_CACHED)
 def _cipher(key: SessionKey, salt: bytes) -> AESGCM:
     return AESGCM(derive(key, salt))
 
