@@ -110,8 +110,9 @@ def renew(
     key: SessionKey, stale: Mapping[bytes, bytes], delta: Delta, seals: Seals = UNSEALED
 ) -> list[Command[int]]:
     """Sign or seal anew, under the present SECRET_KEY, what ``delta`` leaves as it is."""
+    signing = config().signing_keys[0]
     stays = {
-        name: (stored, _seal(key, name, stored[codec.SIGNATURE_SIZE :]))
+        name: (stored, codec.seal(key.id, name, stored[codec.SIGNATURE_SIZE :], signing))
         for name, stored in stale.items()
         if not (delta.replaces or name in delta.changed or name in delta.removed)
     }
@@ -293,10 +294,4 @@ def _proofs(key: SessionKey) -> bytes:
 
 
 def _sealed(key: SessionKey, delta: Delta) -> dict[bytes, bytes]:
-    if config().ENCRYPT:
-        return sealing.sealed(key, delta.changed)
-    return {name: _seal(key, name, payload) for name, payload in delta.changed.items()}
-
-
-def _seal(key: SessionKey, name: bytes, payload: bytes) -> bytes:
-    return codec.seal(key.id, name, payload, config().signing_keys[0])
+    return sealing.sealed(key, delta.changed)

@@ -94,12 +94,15 @@ def _opened(key: SessionKey, record: Record) -> Opened:
 
 def sealed(key: SessionKey, payloads: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """Return the bytes to store for each field: sealed or, what has to be readable, signed."""
-    sealer = library().Sealer(key, config().sealing_keys[0]) if config().ENCRYPT else None
+    signing = config().signing_keys[0]
+    if not config().ENCRYPT:
+        return {name: codec.seal(key.id, name, held, signing) for name, held in payloads.items()}
+    sealer = library().Sealer(key, config().sealing_keys[0])
     return {
-        name: codec.seal(key.id, name, payload, config().signing_keys[0])
-        if sealer is None or name in READABLE
-        else sealer.seal(name, payload)
-        for name, payload in payloads.items()
+        name: codec.seal(key.id, name, held, signing)
+        if name in READABLE
+        else sealer.seal(name, held)
+        for name, held in payloads.items()
     }
 
 
