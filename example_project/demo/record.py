@@ -22,9 +22,11 @@ META = {
     "\0s": "last seen, unix time",
     "\0l": "logged in, unix microseconds",
     "\0d": "device, deflated: ip, browser",
+    "\0e": "keys before login, encrypted",
 }
-KINDS = {b"\0": "value, serialised", b"\1": "hex digits, packed"}
-SECRET_META = {"\0k", "\0p"}
+ENCRYPTED = b"\3"
+KINDS = {b"\0": "value, serialised", b"\1": "hex digits, packed", ENCRYPTED: "encrypted"}
+SECRET_META = {"\0k", "\0p", "\0e"}
 SHOWN_VALUES = {"name", "basket", "_auth_user_id", "_auth_user_backend"}
 
 
@@ -70,11 +72,12 @@ def describe(field: bytes, stored: bytes) -> dict[str, Any]:
             "text": None if name in SECRET_META else meta_text(name, stored),
         }
     payload = stored[SIGNATURE_SIZE:]
+    is_shown = name in SHOWN_VALUES and payload[:1] != ENCRYPTED
     return {
         "name": name,
         "kind": KINDS.get(payload[:1], "text"),
         "size": f"{SIGNATURE_SIZE} + {len(payload)}",
-        "text": payload.lstrip(b"\0").decode() if name in SHOWN_VALUES else None,
+        "text": payload.lstrip(b"\0").decode() if is_shown else None,
     }
 
 
