@@ -18,6 +18,7 @@ SERIALIZED = b"\x00"
 HEX = b"\x01"
 COMPRESSED = b"\x02"
 SEALED = b"\x03"  # behind a nonce that is as long as a signature
+WRAPPED = b"\0e"  # the field of a record that holds keys of what is sealed
 SEAL_SIZE = SIGNATURE_SIZE + 1 + 16  # with the marker, and the tag at the end
 _FIRST_PLAIN = 0x20
 _SPACE = bytes([_FIRST_PLAIN])

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 
-from .codec import SEALED
+from .codec import SEALED, WRAPPED
 from .tokens import SessionKey
 
 try:
@@ -22,7 +22,6 @@ except ImportError as error:
         'Sealed sessions need: pip install "django-redis-live-sessions[encryption]"'
     ) from error
 
-WRAPPED = b"\0e"  # the field of the record that holds wrapped keys
 _NONCE_SIZE = 12
 _KEY_SIZE = 32
 _CACHED = 32  # keys: what a request reads, it often saves

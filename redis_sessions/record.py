@@ -65,7 +65,7 @@ class Record:
                 meta.get(b"\0p", b""),
                 fields,
                 meta.get(b"\0d", b""),
-                meta.get(b"\0e", b""),
+                meta.get(codec.WRAPPED, b""),
             )
         except KeyError as error:
             raise Unreadable(f"the field {error} is missing") from None

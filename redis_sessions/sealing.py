@@ -114,7 +114,7 @@ def renewed(key: SessionKey, seals: Seals) -> dict[bytes, tuple[bytes, bytes]]:
     fresh = sealed(key, {name: payload for name, (_, payload) in seals.renewals.items()})
     pairs = {name: (stored, fresh[name]) for name, (stored, _) in seals.renewals.items()}
     if seals.wrapped:
-        pairs[library().WRAPPED] = (seals.wrapped, b"")
+        pairs[codec.WRAPPED] = (seals.wrapped, b"")
     return pairs
 
 

@@ -2,6 +2,7 @@
 
 import hmac
 import os
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,8 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from redis_sessions import codec, tokens
-from redis_sessions.encryption import WRAPPED, Opener, Sealer, derive
+from redis_sessions.codec import WRAPPED
+from redis_sessions.encryption import Opener, Sealer, derive
 from redis_sessions.tokens import SessionKey
 from tests.properties import given
 from tests.serializers import PickleSerializer
@@ -121,6 +123,16 @@ def test_a_value_that_is_sealed_twice_has_two_nonces() -> None:
     sealer = Sealer(KEY, SALT)
     nonces = {sealer.seal(FIELD, b"Ada")[:12] for _ in range(1000)}
     assert len(nonces) == 1000
+
+
+def test_threads_can_seal_and_open_with_one_key_at_once() -> None:
+    def round_trips(number: int) -> bool:
+        sealer, by = Sealer(KEY, SALT), opener()
+        payloads = [b"%d-%d" % (number, turn) * 50 for turn in range(500)]
+        return all(by.open(FIELD, sealer.seal(FIELD, each)) == (each, True) for each in payloads)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(round_trips, range(8)))
 
 
 def test_a_value_of_a_former_secret_key_is_opened_and_known_for_it() -> None:

@@ -193,6 +193,25 @@ def test_without_the_library_a_sealed_session_is_an_error_and_not_an_empty_one(
         do(again(session).items)
 
 
+def test_without_the_library_a_signed_session_is_saved_though_old_keys_were_left_in_it(
+    settings, do: Do, stored, redis_client, request
+) -> None:
+    settings.REDIS_SESSIONS = ENCRYPT
+    session = stored(**VALUES)
+    do(session.cycle_key)
+    settings.REDIS_SESSIONS = {}
+    session.clear()
+    do(session.update, VALUES)
+    do(session.save)
+    assert is_wrapped(redis_client, session)
+    request.getfixturevalue("no_library")
+    later = again(session)
+    do(later.update, {"more": 1})
+    do(later.save)
+    assert dict(do(again(session).items)) == VALUES | {"more": 1}
+    assert not is_wrapped(redis_client, session)
+
+
 def test_a_site_that_does_not_ask_for_it_does_not_import_what_seals() -> None:
     code = (
         "import os, sys, django; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings';"
