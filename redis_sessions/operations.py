@@ -116,7 +116,7 @@ def renew(
         for name, stored in stale.items()
         if not (delta.replaces or name in delta.changed or name in delta.removed)
     }
-    if seals is not UNSEALED and not delta.replaces:
+    if (seals.renewals or seals.wrapped) and not delta.replaces:
         stays |= sealing.renewed(key, seals)
     return [records.renew(_name(key), _proofs(key), stays)] if stays else []
 

@@ -7,7 +7,8 @@ import redis
 
 from redis_sessions import codec
 from redis_sessions.session import SessionStore
-from tests.conftest import record_of
+from tests.conftest import Do, record_of
+from tests.observers import again
 
 ENCRYPT = {"ENCRYPT": True}
 
@@ -16,6 +17,11 @@ def fields(client: redis.Redis, session: SessionStore) -> dict[str, bytes]:
     """Return the session's own fields, as they are stored."""
     stored: dict[bytes, bytes] = client.hgetall(record_of(session))  # type: ignore[assignment]
     return {name.decode(): held for name, held in stored.items() if name[:1] != b"\0"}
+
+
+def held(do: Do, session: SessionStore) -> dict[str, Any]:
+    """Return what the next request finds."""
+    return dict(do(again(session).items))
 
 
 def sealed(client: redis.Redis, session: SessionStore) -> set[str]:
