@@ -61,9 +61,10 @@ def opened(key: SessionKey, record: Record) -> Opened:
     is or has to be sealed, Seals.renewals names what is not stored as it would be today. Raises
     Unreadable where one value cannot be trusted: then nothing of the session is used.
     """
-    if not (config().ENCRYPT or record.wrapped):
+    site = config()
+    if not (site.ENCRYPT or record.wrapped):
         try:
-            return *record.unseal(key.id, config().signing_keys), UNSEALED
+            return *record.unseal(key.id, site.signing_keys), UNSEALED
         except Unreadable:
             if not any(map(codec.is_sealed, record.fields.values())):
                 raise
@@ -94,10 +95,11 @@ def _opened(key: SessionKey, record: Record) -> Opened:
 
 def sealed(key: SessionKey, payloads: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """Return the bytes to store for each field: sealed or, what has to be readable, signed."""
-    signing = config().signing_keys[0]
-    if not config().ENCRYPT:
+    site = config()
+    signing = site.signing_keys[0]
+    if not site.ENCRYPT:
         return {name: codec.seal(key.id, name, held, signing) for name, held in payloads.items()}
-    sealer = library().Sealer(key, config().sealing_keys[0])
+    sealer = library().Sealer(key, site.sealing_keys[0])
     return {
         name: codec.seal(key.id, name, held, signing)
         if name in READABLE
