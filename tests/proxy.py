@@ -1,11 +1,14 @@
 """A TCP proxy before the server: it counts round trips, and loses replies when told to."""
 
+import heapq
 import selectors
 import socket
 import threading
-import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -23,15 +26,20 @@ def proxied(server: Server, settings: Any) -> Iterator["Proxy"]:
         connections.close()
 
 
-class _Link:
+class Link:
     """A client's connection and the one that carries it on to the server."""
 
     def __init__(self, client: socket.socket, target: tuple[str, int]) -> None:
         self.client = client
         self.server = socket.create_connection(target)
         self.waiting = False  # the client has sent, and has not received yet
+        self.due = 0.0  # until when what comes back waits
+        self.swallowed = False  # something was lost on the way to the server
+        self.partial = b""  # the begin of a command whose end is still to come
+        self.is_open = True
 
     def close(self) -> None:
+        self.is_open = False
         self.client.close()
         self.server.close()
 
@@ -57,6 +65,9 @@ class Proxy:
         self.port = self._listening.getsockname()[1]
         self._selector = selectors.DefaultSelector()
         self._wake, self._woken = socket.socketpair()
+        self._orders: deque[tuple[Callable[[], object], threading.Event]] = deque()
+        self._held: list[tuple[float, int, Link, bytes]] = []  # a heap of what is to be sent later
+        self._numbers = count()
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
 
     @property
@@ -78,46 +89,106 @@ class Proxy:
         self._wake.close()
         self._thread.join()
         for key in list(self._selector.get_map().values()):
-            if isinstance(key.data, _Link):
+            if isinstance(key.data, Link):
                 key.data.close()
         self._selector.close()
         self._listening.close()
         self._woken.close()
 
+    def do(self, order: Callable[[], object]) -> None:
+        """Have the proxy's thread do something; returns when that is done."""
+        done = threading.Event()
+        self._orders.append((order, done))
+        self._wake.send(b"\0")
+        done.wait()
+
     def _run(self) -> None:
         while True:
-            ready = [key for key, _ in self._selector.select()]
-            if any(key.fileobj is self._woken for key in ready):
-                return
-            for key in ready:
-                if key.fileobj is self._listening:
+            for key, _ in self._selector.select(self._patience()):
+                if key.fileobj is self._woken:
+                    if not self._woken.recv(64):
+                        return
+                    self._obey()
+                elif key.fileobj is self._listening:
                     self._accept()
                 elif self._selector.get_map().get(key.fd) is key:  # its link may be closed by now
                     self._carry(key.data, key.fileobj)
+            self._deliver()
+
+    def _obey(self) -> None:
+        while self._orders:
+            order, done = self._orders.popleft()
+            order()
+            done.set()
 
     def _accept(self) -> None:
         client, _ = self._listening.accept()
         try:
-            link = _Link(client, self.target)
+            link = Link(client, self.target)
         except ConnectionRefusedError:
             client.close()
             return
-        self._selector.register(link.client, selectors.EVENT_READ, link)
-        self._selector.register(link.server, selectors.EVENT_READ, link)
+        for end in (link.client, link.server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._selector.register(end, selectors.EVENT_READ, link)
 
-    def _carry(self, link: _Link, source: socket.socket) -> None:
+    def _carry(self, link: Link, source: socket.socket) -> None:
         try:
             data = source.recv(1 << 20)
             if data and not self._loses(reply=source is link.server):
                 self._count(link, source, len(data))
-                time.sleep(self.delay if source is link.server else 0)
-                (link.server if source is link.client else link.client).sendall(data)
+                if source is link.client:
+                    self.take_request(link, data)
+                else:
+                    self.take_reply(link, data)
                 return
         except ConnectionError:
             pass
-        self._selector.unregister(link.client)
-        self._selector.unregister(link.server)
-        link.close()
+        self.drop(link)
+
+    def take_request(self, link: Link, data: bytes) -> None:
+        """Carry on what a client has sent."""
+        link.server.sendall(data)
+
+    def take_reply(self, link: Link, data: bytes) -> None:
+        """Carry back what the server has sent."""
+        self.send_back(link, data, self.delay)
+
+    def send_back(self, link: Link, data: bytes, delay: float = 0.0) -> None:
+        """Send something to a client, ``delay`` seconds later, and not before what waits already.
+
+        Others are not held up meanwhile.
+        """
+        now = monotonic()
+        link.due = max(link.due, now + delay)
+        if link.due > now:
+            heapq.heappush(self._held, (link.due, next(self._numbers), link, data))
+        elif link.is_open:
+            link.client.sendall(data)
+
+    def drop(self, link: Link) -> None:
+        """Close both connections."""
+        if link.is_open:
+            self._selector.unregister(link.client)
+            self._selector.unregister(link.server)
+            link.close()
+
+    def links(self) -> list[Link]:
+        """Return what is open."""
+        found = [key.data for key in self._selector.get_map().values()]
+        return list({id(link): link for link in found if link is not None}.values())
+
+    def _patience(self) -> float | None:
+        return max(0.0, self._held[0][0] - monotonic()) if self._held else None
+
+    def _deliver(self) -> None:
+        while self._held and self._held[0][0] <= monotonic():
+            _, _, link, data = heapq.heappop(self._held)
+            try:
+                if link.is_open:
+                    link.client.sendall(data)
+            except ConnectionError:
+                self.drop(link)
 
     def _loses(self, *, reply: bool) -> bool:
         if not reply:
@@ -127,7 +198,7 @@ class Proxy:
         self.lose_replies -= 1
         return True
 
-    def _count(self, link: _Link, source: socket.socket, size: int) -> None:
+    def _count(self, link: Link, source: socket.socket, size: int) -> None:
         self.sent += size if source is link.client else 0
         if source is link.client and not link.waiting:
             self.trips += 1
