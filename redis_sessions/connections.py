@@ -5,10 +5,11 @@ loop, which is closed with its loop.
 """
 
 import asyncio
+import math
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis.asyncio.connection
 import redis.connection
@@ -28,7 +29,7 @@ DEFAULTS = {
     "socket_connect_timeout": 1.0,
     "health_check_interval": 20,
     "max_connections": 50,
-    "timeout": 1.0,  # to wait for a free connection of the pool
+    "timeout": 0.8,  # to wait for a free connection of the pool
     "protocol": 2,
 }
 # What belongs to the cache (or to one half only), and would break or change sessions.
@@ -45,6 +46,19 @@ NOT_OURS = {
 }
 
 
+class Patience(NamedTuple):
+    """Seconds: for a free connection, to connect, for a reply; inf: as long as it takes."""
+
+    free: float
+    connect: float
+    reply: float
+
+    @property
+    def call(self) -> float:
+        """How long a call may take, all tries together."""
+        return sum(self)
+
+
 class _Pools:
     """What this process has. ``generation`` parts what was made before CACHES was changed."""
 
@@ -52,6 +66,7 @@ class _Pools:
         self.lock = threading.Lock()
         self.generation = 0
         self.sync: dict[str, SyncPool] = {}
+        self.patience: dict[str, Patience] = {}
         self.loops: dict[asyncio.AbstractEventLoop, dict[tuple[int, str], SharedConnection]] = {}
         self.guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
 
@@ -81,6 +96,17 @@ async def shared(alias: str) -> SharedConnection:
     if found is None:
         found = SharedConnection(**parameters(alias, redis.asyncio.connection.parse_url))
         _pools.loops[loop][key] = found
+    return found
+
+
+def patience(alias: str) -> Patience:
+    """Return how long calls may take. Raises ImproperlyConfigured."""
+    found = _pools.patience.get(alias)
+    if found is None:
+        given = parameters(alias, redis.connection.parse_url)
+        names = ("timeout", "socket_connect_timeout", "socket_timeout")
+        found = Patience(*(given.get(name) or math.inf for name in names))
+        _pools.patience[alias] = found
     return found
 
 
@@ -192,6 +218,7 @@ def _renew(*, setting: str, **_: Any) -> None:
     if setting == "CACHES":
         close()
         _pools.sync = {}
+        _pools.patience = {}
         _pools.generation += 1
 
 

@@ -4,62 +4,72 @@ Commands that are given together leave together and cost one round trip.
 """
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import hiredis
 from django.utils.asyncio import async_unsafe
 from redis import exceptions as errors
 
-from . import connections
+from . import breakers, connections
+from .breakers import troubled
 from .commands import Command
 from .exceptions import SessionStoreUnavailable
-from .pools import SyncPool
-from .wires import SharedConnection
+from .faults import Unanswered, fault_of
+from .pools import SyncPool, SyncWire
 
 Words = tuple[Any, ...]
-
-_REFUSED = (errors.AuthenticationError, errors.AuthorizationError)
-_LOST = (errors.ConnectionError, errors.TimeoutError)
-_PASSING = (*_LOST, errors.ReadOnlyError, errors.ClusterDownError, errors.TryAgainError)
 
 _SYNC_IN_LOOP = (
     "You cannot read or write a session synchronously in an async context: use the asynchronous"
     " method of the same name with an 'a' in front, or load the session before."
 )
+_LATE = "Timeout: the server did not answer in time."
 
 
-class _Retries:
-    """When to try again: passing errors, twice, and not once 0.9 s are gone.
+class _Call:
+    """A call that met an error, or found the server in trouble: when to try again, and until when.
 
-    With the default timeouts (1 s to connect, 1 s to read) a call ends within 3 s whatever happens.
+    What comes after its first exchange ends after the seconds of ``connections.Patience.call``.
     """
 
-    times = 2
-    seconds = 0.9
-    base, cap = 0.02, 0.2
+    base, cap = 0.02, 0.2  # seconds
 
     def __init__(self, alias: str, started: float) -> None:
         self.alias = alias
         self.started = started
+        self.until = started + connections.patience(alias).call
+        self.asks = False  # a server that is left alone
         self.failures = 0
 
     def pause_after(self, error: errors.RedisError) -> float:
         """Return the seconds to wait before the next try. Raises SessionStoreUnavailable."""
         self.failures += 1
-        passing = isinstance(error, _PASSING) and not isinstance(error, _REFUSED)
-        late = time.monotonic() - self.started > self.seconds
-        if not passing or late or self.failures > self.times:
-            raise SessionStoreUnavailable(
-                f"The session server of CACHES[{self.alias!r}] failed: {error}"
-                " Check that it runs, takes writes, and that the entry's LOCATION and credentials"
-                " are right."
-            ) from error
+        fault = fault_of(error)
+        window = fault.seconds if not self.asks or self.failures == 1 else 0.0
+        is_new = self.failures == 1 and isinstance(error, Unanswered)  # a new connection may do
+        if not fault.seconds or (time.monotonic() - self.started >= window and not is_new):
+            message = (
+                f"The session server of CACHES[{self.alias!r}] failed: {str(error).rstrip('.')}."
+                f" {fault.advice}"
+            )
+            breakers.failed(self.alias, self.started, fault, message)
+            raise SessionStoreUnavailable(message) from error
         if self.failures == 1:
             return 0.0  # an idle connection that died is no reason to wait
-        return random.uniform(0, min(self.cap, self.base * 2**self.failures))  # noqa: S311
+        pause = min(self.cap, self.base * 2 ** (self.failures - 1))
+        return random.uniform(pause / 2, pause)  # noqa: S311
+
+
+def _in_trouble(alias: str) -> _Call:
+    """Return a call at a time when some server is in trouble. Raises SessionStoreUnavailable."""
+    asks = breakers.admit(alias)
+    call = _Call(alias, time.monotonic())
+    call.asks = asks
+    return call
 
 
 def run(alias: str, *commands: Command[Any]) -> list[Any]:
@@ -69,25 +79,37 @@ def run(alias: str, *commands: Command[Any]) -> list[Any]:
     """
     if asyncio._get_running_loop() is not None:
         _refuse()
-    started, retries = time.monotonic(), None
+    started, call = time.monotonic(), None
+    if troubled:
+        call = _in_trouble(alias)
     while True:
         try:
-            return _meanings(commands, _send(connections.pool(alias), commands))
+            meanings = _meanings(commands, _send(alias, commands, started, call))
         except errors.RedisError as error:
-            retries = retries or _Retries(alias, started)
-            pause = retries.pause_after(error)
+            call = call or _Call(alias, started)
+            pause = call.pause_after(error)
+        else:
+            if call is not None:
+                breakers.answered(alias)
+            return meanings
         time.sleep(pause)
 
 
 async def arun(alias: str, *commands: Command[Any]) -> list[Any]:
     """See run()."""
-    started, retries = time.monotonic(), None
+    started, call = time.monotonic(), None
+    if troubled:
+        call = _in_trouble(alias)
     while True:
         try:
-            return _meanings(commands, await _asend(await connections.shared(alias), commands))
+            meanings = _meanings(commands, await _asend(alias, commands, started, call))
         except errors.RedisError as error:
-            retries = retries or _Retries(alias, started)
-            pause = retries.pause_after(error)
+            call = call or _Call(alias, started)
+            pause = call.pause_after(error)
+        else:
+            if call is not None:
+                breakers.answered(alias)
+            return meanings
         await asyncio.sleep(pause)
 
 
@@ -96,36 +118,67 @@ def _refuse() -> None:
     """Raise SynchronousOnlyOperation, unless DJANGO_ALLOW_ASYNC_UNSAFE is set."""
 
 
-def _send(pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
+def _send(
+    alias: str, commands: Sequence[Command[Any]], started: float, call: _Call | None
+) -> list[Any]:
+    pool = connections.pool(alias)
     wire = pool.take()
     try:
+        if call is not None:
+            wire.until = call.until
         replies = wire.exchange(_packed([command.words for command in commands]), len(commands))
         if _has_error(replies) and (again := _to_repeat(commands, replies)):
+            wire.until = started + connections.patience(alias).call
             repeated = wire.exchange(_packed(again), len(again))
             _has_error(repeated)
             replies[-len(again) :] = repeated
         return replies
     except BaseException as error:
-        wire.disconnect()
-        if isinstance(error, _LOST):
-            pool.disconnect()  # the others are likely to be dead too: the retry is to meet none
+        _close(pool, wire, error)
         raise
     finally:
+        wire.until = math.inf
         pool.release(wire)
 
 
-async def _asend(shared: SharedConnection, commands: Sequence[Command[Any]]) -> list[Any]:
+def _close(pool: SyncPool, wire: SyncWire, error: BaseException) -> None:
+    """Close a connection that failed, and where the server is lost, those that are free.
+
+    They are likely to be dead too: the retry is to meet none.
+    """
+    wire.disconnect()
+    if isinstance(error, errors.RedisError) and fault_of(error).breaks:
+        pool.disconnect()
+
+
+async def _asend(
+    alias: str, commands: Sequence[Command[Any]], started: float, call: _Call | None
+) -> list[Any]:
+    shared = await connections.shared(alias)
     packed = _packed([command.words for command in commands])
-    replies = await shared.exchange(packed, len(commands))
+    if call is None:
+        replies = await shared.exchange(packed, len(commands))
+    else:
+        replies = await _in_time(shared.exchange(packed, len(commands)), call.until)
     try:
         if _has_error(replies) and (again := _to_repeat(commands, replies)):
-            repeated = await shared.exchange(_packed(again), len(again))
+            until = started + connections.patience(alias).call
+            repeated = await _in_time(shared.exchange(_packed(again), len(again)), until)
             _has_error(repeated)
             replies[-len(again) :] = repeated
     except errors.RedisError:
         shared.retire()
         raise
     return replies
+
+
+async def _in_time(exchange: Coroutine[Any, Any, list[Any]], until: float) -> list[Any]:
+    """Wait for an exchange, but not longer than until then. Raises redis.TimeoutError."""
+    try:
+        async with asyncio.timeout(max(0.0, until - time.monotonic())):
+            return await exchange
+    except TimeoutError:
+        raise errors.TimeoutError(_LATE) from None
 
 
 def _packed(batch: Sequence[Words]) -> bytes:
@@ -141,7 +194,7 @@ def _has_error(replies: list[Any]) -> bool:
     else:
         return False
     for reply in replies:
-        if isinstance(reply, _PASSING):
+        if isinstance(reply, errors.RedisError) and fault_of(reply).seconds:
             raise reply
     return True
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import hiredis
 from redis import exceptions as errors
 from redis.asyncio.connection import AbstractConnection
 
-from . import connections
+from . import breakers, connections
 from .exceptions import SessionStoreUnavailable
 
 logger = logging.getLogger("redis_sessions")
@@ -99,9 +100,9 @@ class Listener:
     channels are listened to again after the connection was lost: messages in between are lost too.
     """
 
-    confirmed_within = 3.0  # seconds for the server to confirm a subscription
     quiet = 10.0  # seconds without a sign of life before a ping, and again before it counts as dead
-    base, cap = 0.05, 1.0  # seconds between tries to connect
+    base, cap = 0.05, 0.5  # seconds between tries to connect
+    bridged = 0.5  # seconds without a connection until who waits for a confirmation is told
 
     def __init__(
         self,
@@ -115,7 +116,7 @@ class Listener:
         self._channels: dict[str, asyncio.Event | None] = {}  # None: the server has confirmed it
         self._unconfirmed: Counter[str] = Counter()  # subscriptions that were sent, by channel
         self._ear: _Ear | None = None
-        self._listens = self._was_lost = False
+        self._listens = self._was_lost = self._is_given_up = False
         self._task = asyncio.ensure_future(self._run())
 
     @property
@@ -138,12 +139,35 @@ class Listener:
         confirmed = self._channels[channel]
         if confirmed is None:
             return
-        try:
-            await asyncio.wait_for(confirmed.wait(), self.confirmed_within)
-        except TimeoutError as error:
-            raise SessionStoreUnavailable(
-                f"The session server of CACHES[{self._alias!r}] did not confirm a subscription."
-            ) from error
+        if self._is_given_up or breakers.would_refuse(self._alias):
+            raise self._unavailable()
+        await self._confirmed(confirmed)
+        if self._channels.get(channel) is not None:
+            raise self._unavailable()
+
+    async def _confirmed(self, confirmed: asyncio.Event) -> None:
+        """Wait for a confirmation. Raises SessionStoreUnavailable.
+
+        The server has as long for it as for any reply; while it says other things, it has longer:
+        a process that is busy hears late.
+        """
+        patience, now = connections.patience(self._alias), asyncio.get_running_loop().time
+        deadline = now() + patience.call
+        while not confirmed.is_set():
+            asked = now()
+            left = min(patience.reply, deadline - asked)
+            try:
+                await asyncio.wait_for(confirmed.wait(), None if left == math.inf else left)
+            except TimeoutError as error:
+                is_deaf = self._ear is not None and self._ear.heard < asked
+                if is_deaf or now() >= deadline:
+                    raise self._unavailable() from error
+
+    def _unavailable(self) -> SessionStoreUnavailable:
+        return SessionStoreUnavailable(
+            f"The session server of CACHES[{self._alias!r}] did not confirm a subscription."
+            " Check that it runs and can be reached."
+        )
 
     def unsubscribe(self, channel: str) -> None:
         """Stop listening to a channel."""
@@ -156,7 +180,7 @@ class Listener:
         await end(self._task)
 
     async def _run(self) -> None:
-        failures = 0
+        failures, lost = 0, 0.0
         while True:
             try:
                 await self._connect()
@@ -166,7 +190,11 @@ class Listener:
                     logger.exception("Listening to sessions was interrupted.")
                 elif failures == 1:
                     logger.warning("Listening to sessions was interrupted: %s", error)
+            now = asyncio.get_running_loop().time()
+            lost = now if failures == 1 else lost
             self._listens, self._was_lost = False, True
+            if now - lost >= self.bridged:
+                self._give_up()
             pause = min(self.cap, self.base * 2**failures)
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311
 
@@ -196,8 +224,17 @@ class Listener:
         if ear.heard < asked:
             raise errors.TimeoutError("the server does not answer")
 
+    def _give_up(self) -> None:
+        """Have who waits, and who comes until there is a connection, fail at once."""
+        self._is_given_up = True
+        for channel, event in self._channels.items():
+            if event is not None:
+                self._channels[channel] = asyncio.Event()
+                event.set()
+
     def _subscribe_anew(self) -> None:
         """Subscribe to everything on a new connection."""
+        self._is_given_up = False
         self._unconfirmed = Counter()
         for channel, event in self._channels.items():
             self._channels[channel] = event or asyncio.Event()  # who waits goes on to wait for it

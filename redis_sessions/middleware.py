@@ -3,7 +3,6 @@
 The rules for cookies and Vary are Django's own, called. No names of Redis here.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +17,6 @@ from django.utils.cache import patch_vary_headers
 
 from .exceptions import LockLost, SessionLocked, SessionStoreUnavailable, TooManySessions
 from .session import SessionStore
-
-logger = logging.getLogger("redis_sessions")
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -112,7 +109,6 @@ class SessionMiddleware(DjangoSessionMiddleware):
             )
         if not isinstance(exception, SessionStoreUnavailable):
             return None
-        logger.error("%s", exception)
         return self._unavailable()
 
     def _unavailable(self) -> HttpResponse:

@@ -8,6 +8,8 @@ dropped where that task was cancelled. No names of commands.
 import asyncio
 import math
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 
@@ -16,6 +18,8 @@ import redis.asyncio
 from hiredis import PushNotification
 from redis import exceptions as errors
 from redis.asyncio.connection import AbstractConnection
+
+from .faults import Unanswered
 
 _LOST = "The server closed the connection."
 _GRACE = 0.01  # seconds
@@ -195,6 +199,10 @@ class SharedConnection:
     def __init__(self, **parameters: Any) -> None:
         self._model = redis.asyncio.BlockingConnectionPool(**parameters)  # knows how to make one
         self._idle: float = parameters.get("health_check_interval") or math.inf
+        timeout, to_connect = (
+            parameters.get(name) for name in ("socket_timeout", "socket_connect_timeout")
+        )
+        self._patience: float | None = timeout + to_connect if timeout and to_connect else None
         self._wire: Wire | None = None
         self._open: list[Wire] = []  # this one, and those before it that may not be closed yet
         self._connecting: asyncio.Task[Wire] | None = None
@@ -215,11 +223,14 @@ class SharedConnection:
         Raises redis.ConnectionError, redis.TimeoutError.
         """
         wire = self._wire
-        if wire is None or wire.error is not None or monotonic() - wire.used > self._idle:
-            wire = await self._connected()
+        if wire is None or not self._serves(wire):
+            return await self._exchange_anew(packed, number)
         if not wire.flows.is_set():
-            await wire.flow()
-        return await wire.send(packed, number)
+            return await self._exchange_behind(wire, packed, number)
+        try:
+            return await wire.send(packed, number)
+        except errors.TimeoutError as error:
+            raise Unanswered(*error.args) from None
 
     def retire(self) -> None:
         """Have the next call connect anew; who waits for a reply still gets it."""
@@ -235,6 +246,29 @@ class SharedConnection:
         self._wire = None
         for wire in self._open:
             await wire.aclose()
+
+    def _serves(self, wire: Wire) -> bool:
+        return wire.error is None and monotonic() - wire.used <= self._idle
+
+    async def _exchange_anew(self, packed: bytes, number: int) -> list[Any]:
+        """Connect first; all that together may take as long as to connect and to greet."""
+        async with self._in_time():
+            wire = await self._connected()
+            return await wire.send(packed, number)
+
+    async def _exchange_behind(self, wire: Wire, packed: bytes, number: int) -> list[Any]:
+        """Wait until the server reads; all that together may take no longer either."""
+        async with self._in_time():
+            await wire.flow()
+            return await wire.send(packed, number)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._patience):
+                yield
+        except TimeoutError:
+            raise errors.TimeoutError(_LATE) from None
 
     async def _connected(self) -> Wire:
         """Wait until there is a connection: one attempt for all who need it."""
@@ -257,17 +291,12 @@ class SharedConnection:
     async def _connect(self) -> Wire:
         self.retire()
         connection, kwargs = self.make_connection(), self._model.connection_kwargs
-        timeout, to_connect = kwargs.get("socket_timeout"), kwargs.get("socket_connect_timeout")
-        bound = timeout + to_connect if timeout and to_connect else None
         try:
-            async with asyncio.timeout(bound):
+            async with self._in_time():
                 await connection.connect_check_health(check_health=False)
-        except TimeoutError:
-            await connection.disconnect(nowait=True)
-            raise errors.TimeoutError(_LATE) from None
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-        wire = self._wire = Wire(connection, timeout)
+        wire = self._wire = Wire(connection, kwargs.get("socket_timeout"))
         self._open = [one for one in self._open if not one.is_closed] + [wire]
         return wire

@@ -16,7 +16,7 @@ LAYERS = [
         "exceptions", "reasons", "signals", "tokens", "codec", "data", "devices", "record",
         "scripts", "commands", "useragents", "inspection", "tally", "encryption",
     },
-    {"connections", "executors", "listeners", "pools", "wires"},
+    {"breakers", "connections", "executors", "faults", "listeners", "pools", "wires"},
     {
         "conf", "operations", "obsolete", "content", "expiry", "ownership", "reading", "lifecycle",
         "steps", "info", "leases", "locks", "roster", "consequences", "session", "users", "claims",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 
+from redis_sessions import connections
 from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.listeners import Listener
 from redis_sessions.testing import wait_until
@@ -119,7 +120,7 @@ async def test_a_server_that_does_not_confirm_is_unavailable(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CACHES = caches(f"redis://127.0.0.1:{free_port()}/0")
-    monkeypatch.setattr(Listener, "confirmed_within", 0.1)
+    monkeypatch.setattr(connections, "patience", lambda _: connections.Patience(0.1, 0.1, 0.1))
     listener = Heard()
     try:
         with pytest.raises(SessionStoreUnavailable, match="sessions"):

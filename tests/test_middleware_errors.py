@@ -10,12 +10,18 @@ from redis_sessions.session import SessionStore
 from tests import views
 from tests.browser import OURS, STOCK, AsyncBrowser, Browser, cookie_of, deletes_cookie
 from tests.caches import caches
+from tests.faults.settings import impatient
 from tests.proxy import proxied
 from tests.servers import Server, free_port
 
 pytestmark = pytest.mark.urls("tests.views")
 
 KEY = "0123456789" * 4  # well-formed
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    impatient(monkeypatch)
 
 
 @pytest.fixture(params=[Browser, AsyncBrowser], ids=["wsgi", "asgi"])

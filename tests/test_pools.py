@@ -91,12 +91,18 @@ class Slow:
         self.time = 0.0
         self._sending = sending
         self._receiving = receiving
+        self._timeout = 1.0
         self._pieces = [b"$6\r\n", b"ab", b"cd", b"ef\r\n"]
+
+    def settimeout(self, seconds: float) -> None:
+        self._timeout = seconds
 
     def sendall(self, _: bytes) -> None:
         self.time += self._sending
 
     def recv_into(self, inbox: bytearray) -> int:
+        if self._receiving > self._timeout:
+            raise TimeoutError
         self.time += self._receiving
         piece = self._pieces.pop(0)
         inbox[: len(piece)] = piece
@@ -122,9 +128,9 @@ def test_a_thread_that_gets_no_turn_takes_no_reply_for_late(slow: Callable[..., 
 
 
 def test_a_reply_that_keeps_coming_has_twice_the_timeout(slow: Callable[..., SyncWire]) -> None:
-    assert ask(slow(sending=0, receiving=0.65), ("PING",)) == [b"abcdef"]
+    assert ask(slow(sending=0, receiving=0.45), ("PING",)) == [b"abcdef"]
     with pytest.raises(errors.TimeoutError):
-        ask(slow(sending=0, receiving=0.75), ("PING",))
+        ask(slow(sending=0, receiving=0.55), ("PING",))
 
 
 @pytest.mark.parametrize(("interval", "replaced"), [(0.02, True), (3600, False), (0, False)])

@@ -8,8 +8,14 @@ from redis_sessions import connections, tokens
 from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.session import SessionStore
 from tests.conftest import Do
+from tests.faults.settings import impatient
 from tests.observers import again
 from tests.servers import Server
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    impatient(monkeypatch)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ logger = logging.getLogger("redis_sessions")
 _BATCH = 100  # records a round trip
 _SLICE = 50  # sockets that are told before the loop turns: each may wake a consumer
 _PACE = 0.005  # seconds between two reads: what comes thick and fast is read together
-_PAUSE = 1.0  # seconds between tries to read while the server is away
+_PAUSE = 0.5  # seconds between tries to read while the server is away
 
 _SAVED = "saved"  # what a message says that tells nothing of an end
 
@@ -53,6 +53,7 @@ class Hub:
         self._reading: dict[str, _Hint] = {}
         self._news: dict[str, _News] = {}  # what was read, and not all sockets were told yet
         self._told = 0
+        self._waits = False  # for a server that is away
         self._wake, self._arrival = asyncio.Event(), asyncio.Event()
         self._listener = Listener(self._alias, self._heard, self._resumed)
         works = (self._refresh, self._pass_on, self._patrol)
@@ -106,7 +107,7 @@ class Hub:
     async def settle(self, live: "LiveSession", session_id: str) -> None:
         """Wait until all that was heard of a session before was read, and tell this socket."""
         hint = self._hints.get(session_id) or self._reading.get(session_id)
-        if hint is not None:
+        if hint is not None and not self._waits:
             with contextlib.suppress(TimeoutError):  # a server that is away holds nobody up
                 await asyncio.wait_for(hint.done.wait(), _PAUSE)
         self._give(live, session_id)
@@ -156,13 +157,16 @@ class Hub:
             batch = [operations.peek(session_id) for session_id in hints]
             records = await executors.arun(self._alias, *batch)
         except SessionStoreUnavailable as error:
-            logger.warning("%d live sessions wait to be read: %s", len(hints), error)
+            if not self._waits:  # once an outage
+                logger.warning("Live sessions wait to be read: %s", error)
+            self._waits = True
             self._put_back(hints)
             await asyncio.sleep(_PAUSE)
         except Exception:
             self._put_back(hints)
             raise
         else:
+            self._waits = False
             for (session_id, hint), record in zip(hints.items(), records, strict=True):
                 self._arrived(session_id, record, hint.reason)
         finally:

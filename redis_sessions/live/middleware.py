@@ -37,7 +37,7 @@ class LiveSessionMiddleware(BaseMiddleware):
             inner: Any = {**scope, "session": session, SCOPE_KEY: live}
             return await super().__call__(inner, live.receive, live.send)
         except SessionStoreUnavailable as error:
-            logger.error("%s", error)
+            logger.info("A socket is turned away: %s", error)  # the outage itself is logged once
             if live.has_begun:  # the consumer asked the server by itself
                 return live.give_up()
             return await _refuse(scope, receive, send)

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import random
 import weakref
 from collections.abc import Callable
 from typing import Any
 
+from .. import breakers
+from ..conf import config
 from ..exceptions import SessionGone, SessionStoreUnavailable
 from ..listeners import end
 from ..session import SessionStore
@@ -13,7 +16,11 @@ from ..session import SessionStore
 logger = logging.getLogger("redis_sessions")
 
 _SOON = 0.1  # seconds until a change outside of a handler is saved
-_PAUSE = 1.0  # seconds between tries to save while the server is away
+_PAUSE = 0.5  # seconds at most between tries to save while the server is away
+_LAST = 2.5  # seconds for the last save, where the server is away when the client leaves
+_LAST_PAUSE = 0.25  # seconds between tries of that
+
+_waiting: set["Saver"] = set()  # of this process, while the server is away
 
 
 class Saver:
@@ -61,10 +68,21 @@ class Saver:
             except SessionStoreUnavailable as error:
                 if not self._has_changes():
                     return  # what was under way was a touch
-                logger.error("Session %s waits to be saved: %s", self._session.id, error)
-                await asyncio.sleep(_PAUSE)
+                await self._wait(error)
             else:
                 return  # what changed meanwhile has its own turn
+
+    async def _wait(self, error: SessionStoreUnavailable) -> None:
+        """Wait until the server may be back. One process says once an outage that sessions do."""
+        if not _waiting:
+            logger.warning("Session %s waits to be saved: %s", self._session.id, error)
+        _waiting.add(self)
+        try:
+            await _pause()
+            while breakers.would_refuse(config().alias):  # cheaper than to be refused
+                await _pause()
+        finally:
+            _waiting.discard(self)
 
     async def save_now(self) -> None:
         """Save once. Raises SessionStoreUnavailable, SessionGone, TypeError."""
@@ -94,12 +112,26 @@ class Saver:
             self._check.cancel()
         try:
             if keep and (self.is_saving or self._has_changes()):
-                await self.save_now()
+                await self._save_at_last()
         except (SessionGone, SessionStoreUnavailable) as error:
             logger.error("The last changes of session %s are lost: %s", self._session.id, error)
         finally:
             if self._task is not None:
                 await end(self._task)
+
+    async def _save_at_last(self) -> None:
+        """Save for the last time; a server that is away has a moment to come back.
+
+        Raises SessionStoreUnavailable, SessionGone.
+        """
+        deadline = self._loop.time() + _LAST
+        while True:
+            try:
+                return await self.save_now()
+            except SessionStoreUnavailable:
+                if not self._has_changes() or self._loop.time() >= deadline:
+                    raise
+            await asyncio.sleep(_LAST_PAUSE)
 
     def _has_changes(self) -> bool:
         session = self._session
@@ -146,3 +178,7 @@ class Saver:
             self._due()
         finally:
             self._check = None  # only now: to look is no use
+
+
+async def _pause() -> None:
+    await asyncio.sleep(random.uniform(_PAUSE / 2, _PAUSE))  # noqa: S311

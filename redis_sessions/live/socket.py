@@ -173,7 +173,7 @@ class LiveSession:
     def _failed(self, error: Exception) -> None:
         """Close where the session is gone; else the consumer gets the error."""
         if isinstance(error, SessionStoreUnavailable):
-            logger.warning("Session %s is not renewed: %s", self.session.id, error)
+            logger.info("Session %s is not renewed: %s", self.session.id, error)
         elif not isinstance(error, SessionGone) or not self._is_socket:
             self._inbox.fail(error)
         elif self._joined is None:
@@ -194,7 +194,7 @@ class LiveSession:
         try:
             await self._follow()
         except SessionStoreUnavailable as error:  # the next save tries again
-            logger.warning("Session %s is not listened to: %s", self.session.id, error)
+            logger.info("Session %s is not listened to: %s", self.session.id, error)
 
     async def _join(self, session_id: str | None) -> None:
         former, self._joined, self._news = self._joined, session_id, None

@@ -10,8 +10,10 @@ import pytest
 import redis
 from django.contrib.auth import get_user_model
 
+from redis_sessions import breakers
 from redis_sessions.live import hub, saver
 from tests.caches import caches
+from tests.faults.settings import impatient
 from tests.live.endings import ENDS
 from tests.live.outages import Fickle
 from tests.live.visitors import Visitor
@@ -72,7 +74,9 @@ def fickle(request: pytest.FixtureRequest, settings: Any, monkeypatch: Any) -> I
     running = Fickle(request.config.getoption("server"))
     running.start()
     settings.CACHES = caches(running.url)
+    monkeypatch.setattr(breakers, "PAUSE", 0.02)
     monkeypatch.setattr(saver, "_PAUSE", 0.02)
+    impatient(monkeypatch)
     monkeypatch.setattr(hub, "_PAUSE", 0.02)
     yield running
     running.stop()

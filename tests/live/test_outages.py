@@ -20,6 +20,7 @@ KINDS = pytest.mark.parametrize("consumer", [Told, ToldSync])
 async def test_a_socket_opened_meanwhile_is_told_to_come_later(
     fickle: Fickle, known: Visitor, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "redis_sessions")
     fickle.go()
     started = []
 
@@ -93,6 +94,7 @@ async def test_a_consumer_that_changed_nothing_answers_while_its_session_cannot_
     fickle: Fickle, known: Visitor, consumer: Any, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REDIS_SESSIONS = {"ROLLING": True, "TOUCH_INTERVAL": 0}
+    caplog.set_level("INFO", "redis_sessions")
     async with known.socket(consumer) as socket:
         fickle.go()
         for _ in range(3):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from redis_sessions import executors
+from redis_sessions import connections, executors
 from redis_sessions.listeners import Listener
 from redis_sessions.live import CloseCode
 from redis_sessions.live.hub import _PACE, _hubs, hub
@@ -173,7 +173,7 @@ async def test_a_flood_of_messages_that_nobody_can_follow_takes_no_memory(
 async def test_handshakes_that_are_refused_while_the_server_is_away_leave_nothing_to_send(
     fickle: Fickle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Listener, "confirmed_within", 0.1)
+    monkeypatch.setattr(connections, "patience", lambda _: connections.Patience(0.1, 0.1, 0.1))
     [key, *others] = await stored_sessions(101)
     async with Crowd([key]):
         fickle.go()

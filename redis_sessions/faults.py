@@ -1,0 +1,120 @@
+"""What an error of the server means: try again or not, is anybody served at all, what to do.
+
+No clock, no connection. Which errors are tried again: see the table in docs/failure.rst.
+"""
+
+from dataclasses import dataclass
+
+from redis import exceptions as errors
+
+
+class Unanswered(errors.TimeoutError):
+    """A connection that has served before gave no answer in time: a new one may."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``seconds`` is how long after the begin of a call it is tried again; 0: not at all.
+
+    With ``stops``, the server serves nobody, and calls that fail of it open the breaker. With
+    ``breaks``, other connections to it are likely to be dead, too.
+    """
+
+    name: str
+    advice: str
+    seconds: float = 0.0
+    stops: bool = False
+    breaks: bool = False
+
+
+_PASSING = 0.5  # seconds; what takes longer to fail is not tried again
+
+LOST = Fault(
+    "lost",
+    "Check that it runs and can be reached, and that the entry's LOCATION is right.",
+    _PASSING,
+    stops=True,
+    breaks=True,
+)
+LATE = Fault(
+    "late",
+    "Check that it runs, that nothing on the way swallows what is sent, and which commands keep it"
+    " busy (SLOWLOG).",
+    _PASSING,
+    stops=True,
+    breaks=True,
+)
+NONE_FREE = Fault(
+    "full pool",
+    "All connections of this process are in use: raise max_connections or timeout in"
+    " CONNECTION_POOL_KWARGS, or have fewer threads.",
+)
+MAX_CLIENTS = Fault(
+    "max clients",
+    "Raise the server's maxclients, or lower max_connections in CONNECTION_POOL_KWARGS.",
+    _PASSING,
+    stops=True,
+)
+LOADING = Fault(
+    "LOADING", "It reads its data in after a start and serves then.", _PASSING, stops=True
+)
+BUSY = Fault(
+    "BUSY",
+    "A script or function of somebody keeps it busy: SCRIPT KILL or FUNCTION KILL ends that.",
+    _PASSING,
+    stops=True,
+)
+MASTERDOWN = Fault(
+    "MASTERDOWN",
+    "It is a replica that has lost its master: LOCATION has to name the master.",
+    _PASSING,
+    stops=True,
+)
+CLUSTERDOWN = Fault(
+    "CLUSTERDOWN", "Look at CLUSTER INFO and at the nodes that failed.", _PASSING, stops=True
+)
+TRYAGAIN = Fault("TRYAGAIN", "Keys are on their way to another node: try again.", _PASSING)
+READONLY = Fault(
+    "READONLY",
+    "It is a replica, and takes no writes: LOCATION has to name the master.",
+    0.2,  # who was the master a moment ago; the next connection may lead to the new one
+)
+MOVED = Fault("MOVED", "It is a node of a cluster, and the entry names it as a single server.")
+OOM = Fault(
+    "OOM",
+    "It has no memory left for writes: raise maxmemory, or have it evict what expires"
+    " (maxmemory-policy volatile-ttl).",
+)
+MISCONF = Fault("MISCONF", "It cannot write to its disk: look at its log and its disk.")
+NOREPLICAS = Fault("NOREPLICAS", "It takes no writes without replicas: look at INFO replication.")
+REFUSED = Fault("refused", "Check the entry's credentials.")
+NOPERM = Fault("NOPERM", "Give its user the permissions that sessions need (ACL SETUSER).")
+OTHER = Fault("other", "Check that LOCATION leads to Redis or Valkey, and look at its log.")
+
+_BY_CLASS = (
+    (errors.MaxConnectionsError, NONE_FREE),
+    (errors.BusyLoadingError, LOADING),
+    (errors.AuthenticationError, REFUSED),
+    (errors.AuthenticationWrongNumberOfArgsError, REFUSED),
+    (errors.AuthorizationError, REFUSED),
+    (errors.ExternalAuthProviderError, REFUSED),
+    (errors.MasterDownError, MASTERDOWN),
+    (errors.ClusterDownError, CLUSTERDOWN),
+    (errors.TryAgainError, TRYAGAIN),
+    (errors.ReadOnlyError, READONLY),
+    (errors.OutOfMemoryError, OOM),
+    (errors.NoPermissionError, NOPERM),
+    (errors.AskError, MOVED),
+    (errors.TimeoutError, LATE),
+)
+_BY_WORD = {"BUSY": BUSY, "MISCONF": MISCONF, "NOREPLICAS": NOREPLICAS}
+
+
+def fault_of(error: errors.RedisError) -> Fault:
+    """Return what an error means."""
+    for kind, fault in _BY_CLASS:
+        if isinstance(error, kind):
+            return fault
+    if isinstance(error, errors.ConnectionError):
+        return MAX_CLIENTS if "max number of clients" in str(error) else LOST
+    return _BY_WORD.get(str(error).partition(" ")[0], OTHER)
