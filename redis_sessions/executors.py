@@ -194,9 +194,14 @@ def _has_error(replies: list[Any]) -> bool:
     else:
         return False
     for reply in replies:
-        if isinstance(reply, errors.RedisError) and fault_of(reply).seconds:
+        if isinstance(reply, errors.RedisError) and _ends(reply):
             raise reply
     return True
+
+
+def _ends(error: errors.RedisError) -> bool:
+    """Tell whether it is of the connection or passes; else it concerns one command."""
+    return not isinstance(error, errors.ResponseError) or bool(fault_of(error).seconds)
 
 
 def _to_repeat(commands: Sequence[Command[Any]], replies: list[Any]) -> list[Words]:

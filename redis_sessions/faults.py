@@ -12,7 +12,7 @@ class Unanswered(errors.TimeoutError):
     """A connection that has served before gave no answer in time: a new one may."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Fault:
     """``seconds`` is how long after the begin of a call it is tried again; 0: not at all.
 

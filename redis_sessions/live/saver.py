@@ -62,27 +62,27 @@ class Saver:
 
         Returns also when a save that was under way is done. Raises SessionGone, TypeError.
         """
-        while self._session.is_saving or self._has_changes():
-            try:
-                await self.save_now()
-            except SessionStoreUnavailable as error:
-                if not self._has_changes():
-                    return  # what was under way was a touch
-                await self._wait(error)
-            else:
-                return  # what changed meanwhile has its own turn
+        try:
+            while self._session.is_saving or self._has_changes():
+                try:
+                    await self.save_now()
+                except SessionStoreUnavailable as error:
+                    if not self._has_changes():
+                        return  # what was under way was a touch
+                    await self._wait(error)
+                else:
+                    return  # what changed meanwhile has its own turn
+        finally:
+            _waiting.discard(self)
 
     async def _wait(self, error: SessionStoreUnavailable) -> None:
-        """Wait until the server may be back. One process says once an outage that sessions do."""
+        """Wait until the server may be back. A process says once an outage that sessions do."""
         if not _waiting:
             logger.warning("Session %s waits to be saved: %s", self._session.id, error)
         _waiting.add(self)
-        try:
+        await _pause()
+        while breakers.would_refuse(config().alias):  # cheaper than to be refused
             await _pause()
-            while breakers.would_refuse(config().alias):  # cheaper than to be refused
-                await _pause()
-        finally:
-            _waiting.discard(self)
 
     async def save_now(self) -> None:
         """Save once. Raises SessionStoreUnavailable, SessionGone, TypeError."""

@@ -49,7 +49,7 @@ FAULTS = {
     "latency 50 ms": Fault("delay", seconds=0.05),
     "latency 2 s": Fault("delay", seconds=2.0),
     "byte by byte": Fault("drip", seconds=0.0005),
-    "drip": Fault("drip", seconds=0.2),
+    "drip": Fault("drip", seconds=0.05),
     "refused": Fault("refuse"),
     "max clients": Fault("full", reply=b"-ERR max number of clients reached\r\n"),
     "LOADING": _answer("LOADING Redis is loading the dataset in memory"),
