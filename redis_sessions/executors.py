@@ -20,6 +20,7 @@ from .commands import Command
 from .exceptions import SessionStoreUnavailable
 from .faults import Unanswered, fault_of
 from .pools import SyncPool, SyncWire
+from .wires import SharedConnection
 
 Words = tuple[Any, ...]
 
@@ -159,11 +160,11 @@ async def _asend(
     if call is None:
         replies = await shared.exchange(packed, len(commands))
     else:
-        replies = await _in_time(shared.exchange(packed, len(commands)), call.until)
+        replies = await _in_time(shared, shared.exchange(packed, len(commands)), call.until)
     try:
         if _has_error(replies) and (again := _to_repeat(commands, replies)):
             until = started + connections.patience(alias).call
-            repeated = await _in_time(shared.exchange(_packed(again), len(again)), until)
+            repeated = await _in_time(shared, shared.exchange(_packed(again), len(again)), until)
             _has_error(repeated)
             replies[-len(again) :] = repeated
     except errors.RedisError:
@@ -172,12 +173,15 @@ async def _asend(
     return replies
 
 
-async def _in_time(exchange: Coroutine[Any, Any, list[Any]], until: float) -> list[Any]:
+async def _in_time(
+    shared: SharedConnection, exchange: Coroutine[Any, Any, list[Any]], until: float
+) -> list[Any]:
     """Wait for an exchange, but not longer than until then. Raises redis.TimeoutError."""
     try:
         async with asyncio.timeout(max(0.0, until - time.monotonic())):
             return await exchange
     except TimeoutError:
+        shared.retire()  # who comes next is not to wait behind what is late
         raise errors.TimeoutError(_LATE) from None
 
 

@@ -268,6 +268,7 @@ class SharedConnection:
             async with asyncio.timeout(self._patience):
                 yield
         except TimeoutError:
+            self.retire()  # who comes next is not to wait behind what is late
             raise errors.TimeoutError(_LATE) from None
 
     async def _connected(self) -> Wire:
