@@ -14,7 +14,7 @@ from typing import Any
 from django.core.signals import setting_changed
 
 from .exceptions import SessionStoreUnavailable
-from .faults import Fault
+from .faults import NONE_FREE, Fault
 
 logger = logging.getLogger("redis_sessions")
 
@@ -94,6 +94,8 @@ def would_refuse(alias: str) -> bool:
 def failed(alias: str, started: float, fault: Fault, message: str) -> None:
     """Note that a call which began at ``started`` has failed, all tries included."""
     if not fault.stops:
+        if fault is not NONE_FREE:
+            answered(alias)  # it is there, and refuses
         _tell(alias, fault, message)
         return
     with _State.lock:

@@ -223,10 +223,8 @@ class SharedConnection:
         Raises redis.ConnectionError, redis.TimeoutError.
         """
         wire = self._wire
-        if wire is None or not self._serves(wire):
-            return await self._exchange_anew(packed, number)
-        if not wire.flows.is_set():
-            return await self._exchange_behind(wire, packed, number)
+        if wire is None or not self._serves(wire) or not wire.flows.is_set():
+            return await self._exchange_in_time(packed, number)
         try:
             return await wire.send(packed, number)
         except errors.TimeoutError as error:
@@ -250,15 +248,12 @@ class SharedConnection:
     def _serves(self, wire: Wire) -> bool:
         return wire.error is None and monotonic() - wire.used <= self._idle
 
-    async def _exchange_anew(self, packed: bytes, number: int) -> list[Any]:
-        """Connect first; all that together may take as long as to connect and to greet."""
+    async def _exchange_in_time(self, packed: bytes, number: int) -> list[Any]:
+        """Connect, or wait until the server reads; all that may take as long as to connect."""
         async with self._in_time():
-            wire = await self._connected()
-            return await wire.send(packed, number)
-
-    async def _exchange_behind(self, wire: Wire, packed: bytes, number: int) -> list[Any]:
-        """Wait until the server reads; all that together may take no longer either."""
-        async with self._in_time():
+            wire = self._wire
+            if wire is None or not self._serves(wire):
+                wire = await self._connected()
             await wire.flow()
             return await wire.send(packed, number)
 

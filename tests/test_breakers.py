@@ -167,6 +167,16 @@ def test_who_asks_in_vain_keeps_it_open(proxy: FaultyProxy, fails: Callable[[], 
     assert "left alone" in fails()
 
 
+def test_a_refusal_is_an_answer(do: Do, proxy: FaultyProxy, fails: Callable[[], str]) -> None:
+    proxy.set("refused")
+    fails(), fails()
+    breakers.troubled["sessions"]._ask_at -= 3600
+    proxy.set("OOM")
+    with pytest.raises(SessionStoreUnavailable, match="maxmemory"):
+        do(SessionStore().save)
+    assert breakers.troubled == {}
+
+
 @pytest.mark.parametrize("fault", ["OOM", "READONLY"])
 def test_a_server_that_refuses_writes_is_asked_for_reads(
     do: Do, proxy: FaultyProxy, fault: str

@@ -11,10 +11,12 @@ from redis import exceptions as errors
 
 from redis_sessions import pools
 from redis_sessions.exceptions import SessionStoreUnavailable
+from redis_sessions.faults import Unanswered
 from redis_sessions.pools import SyncPool, SyncWire
 from redis_sessions.session import SessionStore
 from tests.caches import caches
 from tests.conftest import Do
+from tests.faults.proxy import FaultyProxy
 from tests.servers import Server
 
 UNKNOWN = "0123456789" * 4  # a session key that is well-formed
@@ -164,3 +166,33 @@ def test_a_reply_that_nobody_asked_for_is_an_error(make: Make) -> None:
     two = b"".join(hiredis.pack_command(("ECHO", text)) for text in ("a", "b"))
     with pytest.raises(errors.ConnectionError, match="nobody asked for"):
         wire.exchange(two, 1)
+
+
+@pytest.mark.parametrize("fault", ["black hole", "latency 2 s"])
+def test_an_exchange_ends_when_nobody_waits_for_it_any_more(server: Server, fault: str) -> None:
+    with FaultyProxy(server.port) as proxy:
+        pool = SyncPool(host="127.0.0.1", port=proxy.port, socket_timeout=60, protocol=2)
+        wire = pool.take()
+        assert ask(wire, ("PING",)) == [b"PONG"]
+        proxy.set(fault)
+        for connects in (False, True):
+            wire.until = time.monotonic() + 0.2
+            with pytest.raises(errors.TimeoutError) as caught:
+                ask(wire, ("PING",))
+            assert isinstance(caught.value, Unanswered) != connects
+            wire.disconnect()
+        proxy.clear()
+        wire.until = time.monotonic() + 50
+        assert ask(wire, ("PING",)) == [b"PONG"]
+        assert wire._socket.gettimeout() == 60
+        wire.disconnect()
+
+
+def test_a_connection_that_greets_a_byte_at_a_time_is_given_up(server: Server) -> None:
+    with FaultyProxy(server.port) as proxy:
+        pool = SyncPool(host="127.0.0.1", port=proxy.port, socket_timeout=60, protocol=2)
+        wire = pool.take()
+        proxy.set("drip")
+        with pytest.raises(errors.TimeoutError):
+            wire.connect(time.monotonic() + 0.2)
+        wire.disconnect()

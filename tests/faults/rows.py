@@ -14,6 +14,7 @@ class Row:
     read: bool
     write: bool
     times: int | None = None
+    only_threads: bool = False
 
     def __str__(self) -> str:
         return f"{self.fault}, {self.times} times" if self.times else self.fault
@@ -30,6 +31,12 @@ _SERVES_NOBODY = (
 )
 _PASSING = ("max clients", "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY")
 
+# These need no proxy: see test_servers.py and test_breakers.py.
+OTHERS = [
+    _unseen("restart", times=1),
+    _unseen("idle connections closed"),
+    Row("full pool", read=False, write=False, only_threads=True),
+]
 ROWS = [
     *(_unseen(name, times=1) for name in (*_RESETS, *_PASSING)),
     *(_unseen(name) for name in ("latency 50 ms", "byte by byte", "NOSCRIPT")),

@@ -185,3 +185,14 @@ def test_a_server_that_a_script_keeps_busy_is_told_and_served_again(
             looping.result()
     breakers.forget()
     assert do(again(session).get, "name") == "Ada"
+
+
+def test_a_connection_that_fell_silent_is_not_noticed(
+    do: Do, proxy: FaultyProxy, settings: Any, stored: Any
+) -> None:
+    settings.CACHES = caches(proxy.url)
+    session = stored(name="Ada")
+    proxy.set("black hole", times=1)  # that connection never answers again, others do
+    assert do(again(session).get, "name") == "Ada"
+    assert proxy.met == 1
+    assert breakers.troubled == {}

@@ -76,6 +76,7 @@ def fickle(request: pytest.FixtureRequest, settings: Any, monkeypatch: Any) -> I
     settings.CACHES = caches(running.url)
     monkeypatch.setattr(breakers, "PAUSE", 0.02)
     monkeypatch.setattr(saver, "_PAUSE", 0.02)
+    monkeypatch.setattr(saver, "_LAST", 0.1)
     impatient(monkeypatch)
     monkeypatch.setattr(hub, "_PAUSE", 0.02)
     yield running

@@ -70,3 +70,23 @@ async def test_a_socket_that_is_open(
         assert (await socket.ask("get")) == {"name": "Grace", "list": [1]}
     assert caplog.text.count("waits to be saved") == (0 if row.write else 1)
     assert "are lost" not in caplog.text
+
+
+async def test_a_socket_that_connects_beside_one_that_is_open(
+    row: Row, proxy: FaultyProxy, known: Visitor
+) -> None:
+    other = Visitor()
+    await other.change(name="Grace")
+    async with known.socket(Told) as stays:
+        proxy.set(row.fault, row.times)
+        socket = other.socket(Told)
+        await socket.send_input({"type": "websocket.connect"})
+        assert (await socket.receive_output())["type"] == "websocket.accept"
+        if row.read or row.fault == "max clients":
+            assert (await socket.ask("get")) == {"name": "Grace"}
+            await socket.leave()
+        else:
+            assert (await socket.receive_output())["code"] == CloseCode.UNAVAILABLE
+            await socket.wait()
+        proxy.clear()
+        assert (await stays.ask("get"))["name"] == "Ada"

@@ -160,6 +160,22 @@ async def test_a_client_that_leaves_right_after_the_server_came_back_loses_nothi
     assert known.stored()["name"] == "Grace"
 
 
+async def test_a_client_that_leaves_shortly_before_the_server_is_back_loses_nothing(
+    fickle: Fickle, known: Visitor, caplog: pytest.LogCaptureFixture, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(saver, "_LAST", 60)
+    async with known.socket(Told) as socket:
+        fickle.go()
+        await socket.tell("set", name="Grace")
+        await until(lambda: waits(caplog))
+        leaving = asyncio.ensure_future(socket.leave())
+        await asyncio.sleep(0.05)
+        fickle.come_back()
+        await leaving
+    assert known.stored()["name"] == "Grace"
+    assert "are lost" not in caplog.text
+
+
 async def test_many_sockets_wait_and_lose_nothing(
     fickle: Fickle, known: Visitor, caplog: pytest.LogCaptureFixture
 ) -> None:
