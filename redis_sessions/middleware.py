@@ -3,6 +3,7 @@
 The rules for cookies and Vary are Django's own, called. No names of Redis here.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from django.utils.cache import patch_vary_headers
 
 from .exceptions import LockLost, SessionLocked, SessionStoreUnavailable, TooManySessions
 from .session import SessionStore
+
+logger = logging.getLogger("redis_sessions")
 
 
 class SessionMiddleware(DjangoSessionMiddleware):

@@ -12,6 +12,7 @@ from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.listeners import Listener
 from redis_sessions.testing import wait_until
 from tests.caches import caches
+from tests.faults.proxy import FaultyProxy
 from tests.servers import Server, free_port
 
 
@@ -218,3 +219,32 @@ async def test_a_site_may_name_either_protocol(
         await wait_until(lambda: listener.messages == [("one", b"heard")])
     finally:
         await listener.stop()
+
+
+async def test_who_waits_is_told_soon_that_nobody_listens(settings: Any) -> None:
+    settings.CACHES = caches(f"redis://127.0.0.1:{free_port()}/0", SOCKET_TIMEOUT=60)
+    listener = Heard()
+    try:
+        async with asyncio.timeout(30):
+            for _ in range(2):
+                with pytest.raises(SessionStoreUnavailable, match="did not confirm"):
+                    await listener.subscribe("one")
+    finally:
+        await listener.stop()
+
+
+async def test_a_confirmation_that_is_late_is_not_waited_for(server: Server, settings: Any) -> None:
+    with FaultyProxy(server.port) as proxy:
+        patient = {"timeout": 60}  # to wait for a connection: not for a reply
+        settings.CACHES = caches(
+            proxy.url, SOCKET_TIMEOUT=0.5, SOCKET_CONNECT_TIMEOUT=60, CONNECTION_POOL_KWARGS=patient
+        )
+        listener = Heard()
+        try:
+            await wait_until(lambda: listener.listens)
+            proxy.set("black hole")
+            async with asyncio.timeout(10):
+                with pytest.raises(SessionStoreUnavailable, match="did not confirm"):
+                    await listener.subscribe("one")
+        finally:
+            await listener.stop()
