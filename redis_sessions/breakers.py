@@ -8,6 +8,9 @@ outage is logged: once, however many calls fail of it.
 import logging
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from time import monotonic
 from typing import Any
 
@@ -24,6 +27,7 @@ LEASE = 1.0  # seconds until another may ask, where who does so has not come bac
 TOLD = 60.0  # seconds until a refusal is logged again
 
 troubled: dict[str, "Breaker"] = {}  # by alias
+_unlogged: ContextVar[bool] = ContextVar("unlogged", default=False)
 _told: dict[tuple[str, str], float] = {}  # when a refusal was logged, by alias and name
 
 
@@ -104,9 +108,9 @@ def failed(alias: str, started: float, fault: Fault, message: str) -> None:
         if breaker is None:
             breaker = troubled[alias] = Breaker(started)
         has_opened = breaker.count(started, message)
-    if is_first:
+    if is_first and not _unlogged.get():
         logger.error("%s", message)
-    if has_opened:
+    if has_opened and not _unlogged.get():
         logger.error(
             "The session server of CACHES[%r] is left alone: calls fail at once, and one in %s"
             " seconds asks whether it is back.",
@@ -129,8 +133,20 @@ def answered(alias: str) -> None:
         )
 
 
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Log no failure of a call in here: the caller tells of it."""
+    token = _unlogged.set(True)
+    try:
+        yield
+    finally:
+        _unlogged.reset(token)
+
+
 def _tell(alias: str, fault: Fault, message: str) -> None:
     """Log a refusal, unless that was done a short while ago."""
+    if _unlogged.get():
+        return
     now = monotonic()
     with _State.lock:
         is_known = now - _told.get((alias, fault.name), -TOLD) < TOLD

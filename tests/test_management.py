@@ -358,8 +358,9 @@ def test_an_error_is_one_line_and_exit_code_1() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_clearsessions_tells_in_one_line_that_the_server_is_away() -> None:
-    done = managed("clearsessions", REDIS_SESSIONS_TEST_URL=f"redis://127.0.0.1:{free_port()}/0")
+@pytest.mark.parametrize("words", [["clearsessions"], ["redis_sessions", "stats"]])
+def test_a_command_tells_in_one_line_that_the_server_is_away(words: list[str]) -> None:
+    done = managed(*words, REDIS_SESSIONS_TEST_URL=f"redis://127.0.0.1:{free_port()}/0")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("CommandError: The session server of CACHES['sessions'] failed:")
     assert len(done.stderr.splitlines()) == 1

@@ -283,7 +283,8 @@ def test_a_server_that_is_away_is_logged_and_breaks_no_request(
     else:
         end(ada)
     assert not User.objects.filter(pk=pk, is_active=True).exists()
-    (record,) = caplog.records
+    outage, record = caplog.records
+    assert "CACHES['sessions'] failed" in outage.message
     assert (record.name, record.levelno) == ("redis_sessions", logging.ERROR)
     assert f"user {pk} go on: The session server of CACHES['sessions'] failed" in record.message
 

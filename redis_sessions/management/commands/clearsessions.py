@@ -10,6 +10,7 @@ from django.contrib.sessions.management.commands import clearsessions
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 
+from redis_sessions.breakers import unlogged
 from redis_sessions.exceptions import SessionStoreUnavailable
 
 
@@ -19,6 +20,7 @@ class Command(clearsessions.Command):
     def handle(self, **options: Any) -> None:
         """Have the engine clear what has expired. Raises CommandError."""
         try:
-            super().handle(**options)
+            with unlogged():
+                super().handle(**options)
         except (SessionStoreUnavailable, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from error

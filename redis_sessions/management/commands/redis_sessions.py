@@ -12,6 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError
 
 from redis_sessions import lookup, pruning, staff, stats, steps, users
+from redis_sessions.breakers import unlogged
 from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.info import SessionInfo
 from redis_sessions.management import words
@@ -51,7 +52,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what is asked. Raises CommandError."""
         try:
-            getattr(self, f"_{options['action']}")(**options)
+            with unlogged():
+                getattr(self, f"_{options['action']}")(**options)
         except (SessionStoreUnavailable, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
