@@ -100,7 +100,8 @@ class Proxy:
         done = threading.Event()
         self._orders.append((order, done))
         self._wake.send(b"\0")
-        done.wait()
+        if not done.wait(30):
+            raise RuntimeError("The proxy has ended.")
 
     def _run(self) -> None:
         while True:

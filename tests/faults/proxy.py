@@ -15,6 +15,7 @@ Where that is told by another program: ``python -m tests.faults.proxy PORT`` pri
 listens on, and then one line for each line that it reads: ``set NAME [TIMES]``, or ``clear``.
 """
 
+import contextlib
 import selectors
 import socket
 import struct
@@ -91,8 +92,8 @@ class FaultyProxy(Proxy):
         elif fault is not None and fault.kind == "full":
             client, _ = self._listening.accept()
             self._meets("full")
-            client.sendall(fault.reply)
-            client.close()
+            with client, contextlib.suppress(ConnectionError):  # who has gone again
+                client.sendall(fault.reply)
         else:
             super()._accept()
 
