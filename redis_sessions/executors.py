@@ -18,7 +18,7 @@ from . import breakers, connections
 from .breakers import troubled
 from .commands import Command
 from .exceptions import SessionStoreUnavailable
-from .faults import Unanswered, fault_of
+from .faults import LOST, Unanswered, fault_of
 from .pools import SyncPool, SyncWire
 from .wires import SharedConnection
 
@@ -51,7 +51,8 @@ class _Call:
         self.failures += 1
         fault = fault_of(error)
         window = fault.seconds if not self.asks or self.failures == 1 else 0.0
-        is_new = self.failures == 1 and isinstance(error, Unanswered)  # a new connection may do
+        was_old = fault is LOST or isinstance(error, Unanswered)  # a new connection may do
+        is_new = self.failures == 1 and was_old
         if not fault.seconds or (time.monotonic() - self.started >= window and not is_new):
             message = (
                 f"The session server of CACHES[{self.alias!r}] failed: {str(error).rstrip('.')}."

@@ -8,7 +8,6 @@ import pytest
 from redis_sessions import connections
 from tests.caches import caches
 from tests.faults.proxy import FaultyProxy
-from tests.faults.settings import impatient
 from tests.servers import Server
 
 
@@ -19,8 +18,3 @@ def proxy(server: Server, settings: Any) -> Iterator[FaultyProxy]:
         settings.CACHES = caches(running.url, SOCKET_TIMEOUT=20, SOCKET_CONNECT_TIMEOUT=20)
         yield running
         connections.close()
-
-
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    impatient(monkeypatch)

@@ -8,11 +8,11 @@ from redis_sessions import faults
 from tests.caches import caches
 
 
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have what fails at once be tried again for a moment only."""
+def impatient(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.02) -> None:
+    """Have what passes be tried again for so long, by default for a moment only."""
     for fault in vars(faults).values():
         if isinstance(fault, faults.Fault) and fault.seconds:
-            monkeypatch.setattr(fault, "seconds", 0.02)
+            monkeypatch.setattr(fault, "seconds", seconds)
 
 
 def hasty_caches(url: str) -> dict[str, Any]:

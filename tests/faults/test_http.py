@@ -10,7 +10,7 @@ from redis_sessions import breakers, connections
 from tests.browser import AsyncBrowser, Browser, cookie_of
 from tests.faults.proxy import FaultyProxy
 from tests.faults.rows import ROWS, Row
-from tests.faults.settings import hasty_caches
+from tests.faults.settings import hasty_caches, impatient
 
 pytestmark = [pytest.mark.urls("tests.views"), pytest.mark.usefixtures("hurried")]
 
@@ -29,6 +29,12 @@ def browser(request: pytest.FixtureRequest, proxy: FaultyProxy) -> Browser:
 @pytest.fixture(params=ROWS, ids=str)
 def row(request: pytest.FixtureRequest) -> Row:
     return request.param
+
+
+@pytest.fixture
+def hurried(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be noticed comes soon; for what is not, even a machine that is busy has time."""
+    impatient(monkeypatch, 20 if row.write else 0.02)
 
 
 def begin(row: Row, proxy: FaultyProxy, settings: Any) -> None:

@@ -27,7 +27,7 @@ def row(request: pytest.FixtureRequest) -> Row:
 @pytest.fixture
 async def proxy(server: Server, row: Row, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Patient where nobody is to notice the fault. Sockets try again at once."""
-    impatient(monkeypatch)
+    impatient(monkeypatch, 20 if row.write else 0.02)
     monkeypatch.setattr(breakers, "PAUSE", 0.02)
     monkeypatch.setattr(saver, "_PAUSE", 0.02)
     monkeypatch.setattr(hub, "_PAUSE", 0.02)
