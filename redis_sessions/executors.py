@@ -4,6 +4,7 @@ Commands that are given together leave together and cost one round trip.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from django.utils.asyncio import async_unsafe
 from redis import exceptions as errors
 
 from . import connections
-from .commands import Command
+from .commands import Command, server
 from .exceptions import SessionStoreUnavailable
 from .pools import SyncPool
 from .wires import SharedConnection
@@ -24,6 +25,9 @@ Words = tuple[Any, ...]
 _REFUSED = (errors.AuthenticationError, errors.AuthorizationError)
 _LOST = (errors.ConnectionError, errors.TimeoutError)
 _PASSING = (*_LOST, errors.ReadOnlyError, errors.ClusterDownError, errors.TryAgainError)
+
+_TOO_FEW = "NOREPLICAS"  # fewer than the server's min-replicas-to-write
+_CONFIRMED_WITHIN = 0.5  # seconds for replicas to confirm a write
 
 _SYNC_IN_LOOP = (
     "You cannot read or write a session synchronously in an async context: use the asynchronous"
@@ -72,7 +76,7 @@ def run(alias: str, *commands: Command[Any]) -> list[Any]:
     started, retries = time.monotonic(), None
     while True:
         try:
-            return _meanings(commands, _send(connections.pool(alias), commands))
+            return _do(alias, commands)
         except errors.RedisError as error:
             retries = retries or _Retries(alias, started)
             pause = retries.pause_after(error)
@@ -84,7 +88,7 @@ async def arun(alias: str, *commands: Command[Any]) -> list[Any]:
     started, retries = time.monotonic(), None
     while True:
         try:
-            return _meanings(commands, await _asend(await connections.shared(alias), commands))
+            return await _ado(alias, commands)
         except errors.RedisError as error:
             retries = retries or _Retries(alias, started)
             pause = retries.pause_after(error)
@@ -94,6 +98,36 @@ async def arun(alias: str, *commands: Command[Any]) -> list[Any]:
 @async_unsafe(_SYNC_IN_LOOP)
 def _refuse() -> None:
     """Raise SynchronousOnlyOperation, unless DJANGO_ALLOW_ASYNC_UNSAFE is set."""
+
+
+def _do(alias: str, commands: Sequence[Command[Any]]) -> list[Any]:
+    pool = connections.pool(alias)
+    if replicas := _to_confirm(commands):
+        commands = [*commands, _confirmation(replicas, pool)]
+        return _meanings(commands, _send(pool, commands))[:-1]
+    return _meanings(commands, _send(pool, commands))
+
+
+async def _ado(alias: str, commands: Sequence[Command[Any]]) -> list[Any]:
+    if replicas := _to_confirm(commands):
+        async with (await connections.lanes(alias)).lane() as lane:
+            commands = [*commands, _confirmation(replicas, lane)]
+            return _meanings(commands, await _asend(lane, commands))[:-1]
+    return _meanings(commands, await _asend(await connections.shared(alias), commands))
+
+
+def _to_confirm(commands: Sequence[Command[Any]]) -> int:
+    """Return how many replicas are to confirm what commands write."""
+    for command in commands:
+        if command.replicas:
+            return command.replicas
+    return 0
+
+
+def _confirmation(replicas: int, connection: SyncPool | SharedConnection) -> Command[None]:
+    """Return what has the server wait for replicas; the reply is to come before we give up."""
+    timeout = connection.connection_kwargs.get("socket_timeout") or math.inf
+    return server.replicated(replicas, math.ceil(1000 * min(_CONFIRMED_WITHIN, timeout / 2)))
 
 
 def _send(pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
@@ -107,7 +141,7 @@ def _send(pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
         return replies
     except BaseException as error:
         wire.disconnect()
-        if isinstance(error, _LOST):
+        if isinstance(error, (*_LOST, errors.ReadOnlyError)):
             pool.disconnect()  # the others are likely to be dead too: the retry is to meet none
         raise
     finally:
@@ -143,6 +177,8 @@ def _has_error(replies: list[Any]) -> bool:
     for reply in replies:
         if isinstance(reply, _PASSING):
             raise reply
+        if isinstance(reply, errors.ResponseError) and _TOO_FEW in str(reply):
+            raise errors.ReadOnlyError(str(reply))  # no master any more, or one that was cut off
     return True
 
 

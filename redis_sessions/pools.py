@@ -36,6 +36,7 @@ class SyncWire:
         self._connection = connection
         self._patience: float = 2 * (kwargs.get("socket_timeout") or math.inf)
         self._idle: float = kwargs.get("health_check_interval") or math.inf
+        self._has_left = getattr(connection, "has_left", None)  # with Sentinel
         self._socket: Any = None
         self._reader: Any = None
         self._inbox = bytearray(_READ_SIZE)  # a new one for each reply would cost a tenth of it
@@ -48,7 +49,9 @@ class SyncWire:
         Raises redis.ConnectionError, redis.TimeoutError; then disconnect() it.
         """
         now = monotonic()
-        if self._socket is not None and now - self._used > self._idle:
+        if self._socket is not None and (
+            now - self._used > self._idle or (self._has_left is not None and self._has_left())
+        ):
             self.disconnect()
         if self._socket is None:
             self.connect()

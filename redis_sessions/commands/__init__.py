@@ -18,13 +18,15 @@ class Command(Generic[T]):
     """One command and the meaning of its reply.
 
     ``words`` is the command as sent: with a ``script``, EVALSHA and the name of that.
-    ``wrong_type`` answers where the key holds something that is not a record.
+    ``wrong_type`` answers where the key holds something that is not a record. ``replicas`` is how
+    many have to confirm what it writes.
     """
 
     words: tuple[Any, ...]
     parse: Callable[[Any], T]
     wrong_type: Callable[[], T]
     script: scripts.Script | None = None
+    replicas: int = 0
 
 
 def scripted(
