@@ -1,7 +1,7 @@
 """Real groups for the tests: a master, its replicas, and three sentinels that watch over them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import redis
@@ -10,6 +10,7 @@ from tests.caches import caches
 from tests.servers import Server, binary
 
 NAME = "main"
+AT_ONCE = ("--repl-diskless-sync-delay", "0")  # a replica gets what there is
 BOUND = 60  # seconds, for whatever should come about within a few
 
 
@@ -29,12 +30,13 @@ def eventually(condition: Callable[[], Any]) -> Any:
 class Sentinel(Server):
     """A sentinel that watches over the master at a port."""
 
-    def watch(self, port: int, quorum: int, *lines: str) -> "Sentinel":
+    def watch(self, port: int, quorum: int, *lines: str, pairs: Iterable[str] = ()) -> "Sentinel":
         own = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", *lines]
         of_master = (
             f"monitor {NAME} 127.0.0.1 {port} {quorum}",
             f"down-after-milliseconds {NAME} 500",
             f"failover-timeout {NAME} 3000",
+            *pairs,
         )
         text = "\n".join([*own, *(f"sentinel {line}" for line in of_master), ""])
         (self.folder / "sentinel.conf").write_text(text)
@@ -48,8 +50,8 @@ class Group:
     """What a site names as ``redis://main/0``: a master, replicas, and sentinels."""
 
     def __init__(self, name: str = "valkey", replicas: int = 2) -> None:
-        master = Server(name)
-        follow = ("--replicaof", "127.0.0.1", str(master.port))
+        master = Server(name, None, *AT_ONCE)
+        follow = (*AT_ONCE, "--replicaof", "127.0.0.1", str(master.port))
         self.servers = [master, *(Server(name, None, *follow) for _ in range(replicas))]
         self.sentinels = [Sentinel(name).watch(master.port, 2) for _ in range(3)]
 
@@ -83,11 +85,13 @@ class Group:
         """Return the server that the sentinels agree upon, and that says so itself."""
         return eventually(self._agreed)
 
-    def fail_over(self) -> None:
-        """Have another server be the master, with the consent of the present one."""
+    def fail_over(self, pause: int = 0) -> None:
+        """Have another server be the master; the present one takes no writes for ``pause`` s."""
         former = self.master()
-        with self.sentinels[0].client() as sentinel:
-            eventually(lambda: sentinel.execute_command("SENTINEL FAILOVER", NAME))
+        with self.sentinels[0].client() as sentinel, former.client() as client:
+            if pause:
+                client.execute_command("CLIENT PAUSE", 1000 * pause, "WRITE")
+            eventually(lambda: sentinel.sentinel_failover(NAME))
         eventually(lambda: self._agreed() not in {None, former})
 
     def _agreed(self) -> Server | None:
@@ -105,7 +109,8 @@ class Group:
             (state["num-other-sentinels"], state["num-slaves"]) == (2, replicas) for state in states
         )
         with self.master().client() as client:
-            return known and client.wait(replicas, 100) == replicas
+            client.set("known to all", 1)
+            return known and client.wait(replicas, 1000) == replicas
 
     def _state(self, sentinel: Server) -> dict[str, Any]:
         with sentinel.client() as client:

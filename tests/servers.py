@@ -71,6 +71,10 @@ class Server:
             self._process.wait()
             self._process = None
 
+    def send_signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def stop(self) -> None:
         self.kill()
         self._folder.cleanup()
