@@ -11,10 +11,13 @@ from redis_sessions import connections
 from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.session import SessionStore
 from tests.conftest import Do, record_of
+from tests.documents import DOCS, acl
 from tests.sentinel.liars import bad
 from tests.sentinels import NAME, Group, Sentinel
 from tests.servers import Server, free_port
 
+ASKING = "+sentinel|get-master-addr-by-name"
+DEPLOYMENT = DOCS / "deployment.rst"
 SECRET = {"PASSWORD": "of the servers", "SENTINEL_KWARGS": {"password": "of the sentinels"}}
 
 
@@ -140,3 +143,27 @@ def test_a_password_that_is_lacking_is_told(
     settings.CACHES = group.caches(SENTINELS=[guarded], **given)
     with pytest.raises(SessionStoreUnavailable, match=r"[Aa]uthentication required"):
         do(SessionStore().save)
+
+
+@pytest.fixture
+def _restricted(group: Group) -> Iterator[None]:
+    """A user with the rights that the documentation names, on the servers and on the sentinels."""
+    for server in group.servers:
+        with server.client() as client:
+            client.execute_command(*acl())
+    for sentinel in group.sentinels:
+        with sentinel.client() as client:
+            client.acl_setuser("web", True, passwords="+secret", commands=[ASKING])
+    yield
+    for server in [*group.servers, *group.sentinels]:
+        with server.client() as client:
+            client.acl_deluser("web")
+
+
+@pytest.mark.usefixtures("_restricted")
+def test_the_rights_that_are_documented_suffice(do: Do, group: Group, settings) -> None:
+    user = {"username": "web", "password": "secret"}
+    settings.CACHES = group.caches(USERNAME="web", PASSWORD="secret", SENTINEL_KWARGS=user)
+    settings.REDIS_SESSIONS = {"WAIT_REPLICAS": 1}
+    assert holds(group.master(), save(do))
+    assert ASKING in DEPLOYMENT.read_text("utf-8")

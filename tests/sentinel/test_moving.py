@@ -7,6 +7,7 @@ import pytest
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
 from redis_sessions import connections, sentinels
+from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.live import SessionEventsMixin
 from redis_sessions.session import SessionStore
 from tests.caches import caches
@@ -100,3 +101,19 @@ def _visitors(settings: Any) -> None:
 @pytest.fixture
 def visitor() -> Visitor:
     return Visitor()
+
+
+def test_a_master_that_has_lost_its_replicas_is_left_for_the_one_that_is_named(
+    do: Do, server: Server, sentinel: Bad, other: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert saved_on(server, do)
+    monkeypatch.setattr(sentinels, "ASK_EVERY", 1e9)
+    with server.client() as client:
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            with pytest.raises(SessionStoreUnavailable, match="Not enough good replicas"):
+                saved_on(server, do)
+            sentinel.port = other.port
+            assert saved_on(other, do)
+        finally:
+            client.config_set("min-replicas-to-write", 0)
