@@ -7,7 +7,7 @@ master, since a sentinel may not have heard of the failover yet.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
 
@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 
 # Where SENTINEL_KWARGS says nothing. One that is dead is to hold nobody up for long.
 DEFAULTS = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2, "protocol": 2}
+ENOUGH = 0.5  # seconds, after which no further one is asked; whoever asks next begins with that
 ASK_EVERY = 1.0  # seconds
 ASK_AFTER_SILENCE = 10.0  # where none of them answers, but the master may well
 
@@ -42,13 +43,13 @@ class Service:
 
     def master(self) -> Address:
         """Ask for host and port, one sentinel after the other. Raises redis.RedisError."""
-        self._due, silent = monotonic() + ASK_EVERY, list[str]()
-        for address in self._sentinels:
+        silent = list[str]()
+        for address in self._in_time():
             with self._client(redis.Redis, redis.retry.Retry, address) as sentinel:
                 try:
                     found = sentinel.sentinel_get_master_addr_by_name(self.name)
                 except _SILENT as error:
-                    silent.append(str(error))
+                    silent.append(self._was_silent(address, error))
                     continue
             if found is not None:
                 return self._told(found, address)
@@ -56,14 +57,14 @@ class Service:
 
     async def amaster(self) -> Address:
         """See master()."""
-        self._due, silent = monotonic() + ASK_EVERY, list[str]()
-        for address in self._sentinels:
+        silent = list[str]()
+        for address in self._in_time():
             client = self._client(redis.asyncio.Redis, redis.asyncio.retry.Retry, address)
             async with client as sentinel:
                 try:
                     found = await sentinel.sentinel_get_master_addr_by_name(self.name)
                 except _SILENT as error:
-                    silent.append(str(error))
+                    silent.append(self._was_silent(address, error))
                     continue
             if found is not None:
                 return self._told(found, address)
@@ -82,6 +83,19 @@ class Service:
             with contextlib.suppress(errors.RedisError):
                 await self.amaster()
         return (connection.host, connection.port) != self._master
+
+    def _in_time(self) -> Iterator[Address]:
+        """Name the sentinels to ask, until enough time is gone."""
+        started = monotonic()
+        self._due = started + ASK_EVERY
+        for address in self._sentinels:
+            if monotonic() - started < ENOUGH:
+                yield address
+
+    def _was_silent(self, sentinel: Address, error: errors.RedisError) -> str:
+        """Ask this one last from now on."""
+        self._sentinels = [*(one for one in self._sentinels if one != sentinel), sentinel]
+        return str(error)
 
     def insist(self, role: Any) -> None:
         """Raise redis.ConnectionError, unless what a server says of its role makes it a master."""

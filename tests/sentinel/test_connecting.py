@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -82,6 +83,20 @@ def test_the_sentinel_that_knew_is_asked_first_from_then_on(do: Do, group: Group
         connections.close()
         do(SessionStore().save)
         assert silent.visits == 1
+
+
+def test_many_silent_sentinels_are_not_waited_for_again(do: Do, group: Group, settings) -> None:
+    with ExitStack() as last:
+        silent = [last.enter_context(bad()) for _ in range(4)]
+        addresses = [*(one.address for one in silent), *group.addresses]
+        settings.CACHES = group.caches(SENTINELS=addresses)
+        assert holds(
+            group.master(), save(do)
+        )  # the first try gives up before it has asked them all
+        assert [one.visits for one in silent] == [1, 1, 1, 1]
+        connections.close()
+        assert holds(group.master(), save(do))
+        assert [one.visits for one in silent] == [1, 1, 1, 1]
 
 
 def test_a_sentinel_that_names_a_replica_is_not_believed(do: Do, group: Group, settings) -> None:
