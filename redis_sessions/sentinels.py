@@ -52,7 +52,8 @@ class Service:
                     silent.append(self._was_silent(address, error))
                     continue
             if found is not None:
-                return self._told(found, address)
+                self._master = found
+                return self._master
         raise self._unknown(silent)
 
     async def amaster(self) -> Address:
@@ -67,7 +68,8 @@ class Service:
                     silent.append(self._was_silent(address, error))
                     continue
             if found is not None:
-                return self._told(found, address)
+                self._master = found
+                return self._master
         raise self._unknown(silent)
 
     def has_left(self, connection: Any) -> bool:
@@ -109,12 +111,6 @@ class Service:
         host, port = address
         ours = {"decode_responses": True, "retry": retry(NoBackoff(), 0)}
         return client(host=host, port=port, **self._options, **ours)
-
-    def _told(self, master: Any, sentinel: Address) -> Address:
-        """Ask this one first from now on."""
-        self._sentinels = [sentinel, *(one for one in self._sentinels if one != sentinel)]
-        host, port = self._master = master
-        return host, port
 
     def _unknown(self, silent: list[str]) -> errors.ConnectionError:
         self._due = monotonic() + ASK_AFTER_SILENCE

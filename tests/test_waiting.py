@@ -212,13 +212,15 @@ def waiting(server: Server) -> int:
         return client.info("clients")["blocked_clients"]
 
 
-async def test_who_was_cancelled_leaves_nothing_to_wait_for(slow: Any, patient: Pair) -> None:
+async def test_nobody_waits_behind_who_was_cancelled(slow: Any, patient: Pair) -> None:
     task, session = slow
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    second = asyncio.create_task(session.asave())
+    await until(lambda: waiting(patient.master) == 2)
     patient.catch_up()
-    await session.asave()
+    await second
     assert await again(session).aget("name") == "Grace"
 
 

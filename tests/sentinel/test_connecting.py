@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches as django_caches
+from redis import exceptions as errors
 
 from redis_sessions import connections
 from redis_sessions.exceptions import SessionStoreUnavailable
+from redis_sessions.sentinels import Service
 from redis_sessions.session import SessionStore
 from tests.conftest import Do, record_of
 from tests.documents import DOCS, acl
@@ -75,7 +77,9 @@ def test_sentinels_that_are_dead_or_silent_are_passed_over(do: Do, group: Group,
         assert holds(group.master(), save(do))
 
 
-def test_the_sentinel_that_knew_is_asked_first_from_then_on(do: Do, group: Group, settings) -> None:
+def test_a_sentinel_that_was_silent_is_asked_last_from_then_on(
+    do: Do, group: Group, settings
+) -> None:
     with bad() as silent:
         settings.CACHES = group.caches(SENTINELS=[silent.address, *group.addresses])
         save(do)
@@ -83,6 +87,15 @@ def test_the_sentinel_that_knew_is_asked_first_from_then_on(do: Do, group: Group
         connections.close()
         do(SessionStore().save)
         assert silent.visits == 1
+
+
+def test_silent_sentinels_are_not_asked_for_long() -> None:
+    with ExitStack() as last:
+        silent = [last.enter_context(bad()) for _ in range(8)]
+        service = Service(NAME, [one.address for one in silent], {})
+        with pytest.raises(errors.ConnectionError, match="No sentinel knows"):
+            service.master()
+        assert 1 <= sum(one.visits for one in silent) <= 4
 
 
 def test_many_silent_sentinels_are_not_waited_for_again(do: Do, group: Group, settings) -> None:
