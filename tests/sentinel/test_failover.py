@@ -45,11 +45,6 @@ def test_a_master_that_goes_under_load_takes_nothing_with_it_that_a_replica_has(
         load.all(lambda one: one.back(gone))
         goes_on = time.monotonic()
         load.all(lambda one: sum(moment > goes_on for moment in one.successes) >= 20)
-    print(
-        "##",
-        replicas if "replicas" in dir() else "",
-        figures(load, gone if "gone" in dir() else begun),
-    )
     record_property("figures", figures(load, gone))
     assert [one.wrong for one in load.writers if one.wrong] == []
     assert max(seconds for one in load.writers for seconds, _ in one.errors) < BOUND
@@ -71,11 +66,6 @@ def test_a_failover_on_command_behind_a_pause_of_writes_takes_nothing_with_it(
         load.all(lambda one: one.back(done))
         goes_on = time.monotonic()
         load.all(lambda one: sum(moment > goes_on for moment in one.successes) >= 20)
-    print(
-        "##",
-        replicas if "replicas" in dir() else "",
-        figures(load, gone if "gone" in dir() else begun),
-    )
     record_property("figures", figures(load, begun))
     assert [one.wrong for one in load.writers if one.wrong] == []
     assert max(seconds for one in load.writers for seconds, _ in one.errors) < BOUND
