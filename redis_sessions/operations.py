@@ -6,12 +6,11 @@ No I/O, and nothing of a session object.
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeVar
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from . import codec, sealing, tokens
-from .commands import Command, index, locks, logins, records, sockets
+from .commands import Command, T, index, locks, logins, records, sockets
 from .commands.records import Ended, Result
 from .conf import config
 from .data import Delta
@@ -19,8 +18,6 @@ from .reasons import Reason
 from .record import Facts, Record, Standing, Unreadable
 from .sealing import UNSEALED, Seals
 from .tokens import SessionKey
-
-T = TypeVar("T")
 
 FADING = 60  # seconds that an index still names a session whose end is not confirmed
 
