@@ -116,6 +116,13 @@ def test_a_write_that_no_replica_confirms_is_an_error_in_time(
     assert time.monotonic() - started < 3
 
 
+def test_an_end_by_others_is_confirmed_too(do: Do, pair: Pair) -> None:
+    session = log_in(do)
+    pair.fall_behind()
+    with pytest.raises(NotReplicated):
+        users.end_session(person(), session.id)
+
+
 def test_what_was_not_confirmed_may_be_saved_again(do: Do, stored: Any, pair: Pair) -> None:
     session = again(stored(name="Ada"))
     do(session.update, {"name": "Grace"})
