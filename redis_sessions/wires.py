@@ -50,7 +50,7 @@ class Wire(asyncio.Protocol):
         self.flows.set()
         self.used = self._heard = monotonic()
         self._connection = connection  # keeps what belongs to it alive
-        self.has_left = getattr(connection, "has_left", None)  # with Sentinel
+        self.has_left: Any = getattr(connection, "has_left", None)  # with Sentinel
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._calls: deque[_Call] = deque()
@@ -216,12 +216,10 @@ class SharedConnection:
         Raises redis.ConnectionError, redis.TimeoutError.
         """
         wire = self._wire
-        if (
-            wire is None
-            or wire.error is not None
-            or monotonic() - wire.used > self._idle
-            or (wire.has_left is not None and await wire.has_left())
-        ):
+        if wire is not None and wire.has_left is not None and await wire.has_left():
+            self.retire()
+            wire = None
+        if wire is None or wire.error is not None or monotonic() - wire.used > self._idle:
             wire = await self._connected()
         if not wire.flows.is_set():
             await wire.flow()
