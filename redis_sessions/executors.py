@@ -66,9 +66,10 @@ class _Retries:
         return random.uniform(0, min(self.cap, self.base * 2**self.failures))  # noqa: S311
 
 
-def run(alias: str, *commands: Command[Any]) -> list[Any]:
+def run(alias: str, *commands: Command[Any], replicas: int | None = None) -> list[Any]:
     """Send commands together and return what their replies mean.
 
+    What they write, so many replicas have to confirm, if it is worth that (``Command.waits``).
     Raises SessionStoreUnavailable, and SynchronousOnlyOperation where an event loop is running.
     """
     if asyncio._get_running_loop() is not None:
@@ -76,19 +77,19 @@ def run(alias: str, *commands: Command[Any]) -> list[Any]:
     started, retries = time.monotonic(), None
     while True:
         try:
-            return _do(alias, commands)
+            return _do(alias, commands, replicas)
         except errors.RedisError as error:
             retries = retries or _Retries(alias, started)
             pause = retries.pause_after(error)
         time.sleep(pause)
 
 
-async def arun(alias: str, *commands: Command[Any]) -> list[Any]:
+async def arun(alias: str, *commands: Command[Any], replicas: int | None = None) -> list[Any]:
     """See run()."""
     started, retries = time.monotonic(), None
     while True:
         try:
-            return await _ado(alias, commands)
+            return await _ado(alias, commands, replicas)
         except errors.RedisError as error:
             retries = retries or _Retries(alias, started)
             pause = retries.pause_after(error)
@@ -100,28 +101,24 @@ def _refuse() -> None:
     """Raise SynchronousOnlyOperation, unless DJANGO_ALLOW_ASYNC_UNSAFE is set."""
 
 
-def _do(alias: str, commands: Sequence[Command[Any]]) -> list[Any]:
+def _do(alias: str, commands: Sequence[Command[Any]], replicas: int | None) -> list[Any]:
     pool = connections.pool(alias)
-    if replicas := _to_confirm(commands):
+    if replicas and _waits(commands):
         commands = [*commands, _confirmation(replicas, pool)]
         return _meanings(commands, _send(pool, commands))[:-1]
     return _meanings(commands, _send(pool, commands))
 
 
-async def _ado(alias: str, commands: Sequence[Command[Any]]) -> list[Any]:
-    if replicas := _to_confirm(commands):
+async def _ado(alias: str, commands: Sequence[Command[Any]], replicas: int | None) -> list[Any]:
+    if replicas and _waits(commands):
         async with (await connections.lanes(alias)).lane() as lane:
             commands = [*commands, _confirmation(replicas, lane)]
             return _meanings(commands, await _asend(lane, commands))[:-1]
     return _meanings(commands, await _asend(await connections.shared(alias), commands))
 
 
-def _to_confirm(commands: Sequence[Command[Any]]) -> int:
-    """Return how many replicas are to confirm what commands write."""
-    for command in commands:
-        if command.replicas:
-            return command.replicas
-    return 0
+def _waits(commands: Sequence[Command[Any]]) -> bool:
+    return any(command.waits for command in commands)
 
 
 def _confirmation(replicas: int, connection: SyncPool | SharedConnection) -> Command[None]:

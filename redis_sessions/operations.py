@@ -10,7 +10,7 @@ from types import MappingProxyType
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from . import codec, sealing, tokens
-from .commands import Command, T, index, locks, logins, records, sockets
+from .commands import Command, index, locks, logins, records, sockets
 from .commands.records import Ended, Result
 from .conf import config
 from .data import Delta
@@ -68,8 +68,7 @@ def create(
     """Store a new record; False where the id is taken. ``meta`` are fields that nobody signs."""
     digest = tokens.digest(key, config().digest_keys[0])
     fields = {**_sealed(key, delta), **meta}
-    command = records.create(_name(key), digest, created, expiry, idle, fields, login=login)
-    return _confirmed(command)
+    return records.create(_name(key), digest, created, expiry, idle, fields, login=login)
 
 
 def save(
@@ -90,7 +89,7 @@ def save(
     Where the record is at the version ``ends_at``, it ends instead. ``meta`` are fields that nobody
     signs, ``forgotten`` such as are to go.
     """
-    command = records.save(
+    return records.save(
         _name(key),
         _proofs(key),
         now(),
@@ -105,7 +104,6 @@ def save(
         changed={**_sealed(key, delta), **meta},
         removed=[*delta.removed, *forgotten],
     )
-    return _confirmed(command)
 
 
 def renew(
@@ -145,12 +143,12 @@ def rotate(
     """Exchange the secret; ``formers`` are the keys of what is sealed."""
     digest = tokens.digest(fresh, config().digest_keys[0])
     words = (_name(key), _proofs(key), digest, now(), reason, writer)
-    return _confirmed(records.rotate(*words, wrapped=sealing.wrapped(fresh, formers)))
+    return records.rotate(*words, wrapped=sealing.wrapped(fresh, formers))
 
 
 def end(key: SessionKey, reason: Reason = Reason.LOGOUT, writer: str = "") -> Command[Ended]:
     """Remove the record."""
-    return _confirmed(records.end(_name(key), _proofs(key), reason, writer))
+    return records.end(_name(key), _proofs(key), reason, writer)
 
 
 def lock(key: SessionKey, holder: str, milliseconds: int) -> Command[locks.Grant]:
@@ -200,7 +198,7 @@ def holds_hash(session_id: str, facts: Facts, auth_hashes: Iterable[bytes]) -> b
 def revoke(session_id: str, reason: Reason, user: bytes | None) -> Command[bool]:
     """End a session of the user with this payload; None: of anybody."""
     signed = [] if user is None else _signed(session_id, SESSION_KEY.encode(), user)
-    return _confirmed(records.revoke(channel(session_id), reason, signed))
+    return records.revoke(channel(session_id), reason, signed)
 
 
 def _signed(session_id: str, name: bytes, payload: bytes) -> list[bytes]:
@@ -281,12 +279,6 @@ def standing(key: SessionKey, record: Record | None) -> Standing:
 def holds(key: SessionKey, stored_digest: bytes | None) -> bool:
     """Tell whether the key is the present one of the record with this digest."""
     return stored_digest is not None and tokens.among(stored_digest, _digests(key))
-
-
-def _confirmed(command: Command[T]) -> Command[T]:
-    """Have replicas confirm a write, where the site wants that."""
-    command.replicas = config().WAIT_REPLICAS or 0
-    return command
 
 
 def _name(key: SessionKey) -> str:
