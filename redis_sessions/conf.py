@@ -49,6 +49,7 @@ class Config:
     TRUSTED_PROXIES: list[str] | tuple[str, ...] = ()
     RECORD_LAST_LOGIN: str = "database"
     END_WITH_USER: bool = True
+    WAIT_REPLICAS: int | None = None
 
     @cached_property
     def alias(self) -> str:

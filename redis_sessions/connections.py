@@ -9,7 +9,7 @@ import math
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import redis.asyncio.connection
 import redis.connection
@@ -20,6 +20,8 @@ from django.utils.module_loading import import_string
 from django_redis.cache import RedisCache
 from django_redis.pool import get_connection_factory
 
+from . import sentinels
+from .lanes import Lanes
 from .pools import SyncPool
 from .wires import SharedConnection
 
@@ -45,6 +47,8 @@ NOT_OURS = {
     "retry_on_timeout",
 }
 
+T = TypeVar("T")
+
 
 class Patience(NamedTuple):
     """Seconds: for a free connection, to connect, for a reply; inf: as long as it takes."""
@@ -67,7 +71,7 @@ class _Pools:
         self.generation = 0
         self.sync: dict[str, SyncPool] = {}
         self.patience: dict[str, Patience] = {}
-        self.loops: dict[asyncio.AbstractEventLoop, dict[tuple[int, str], SharedConnection]] = {}
+        self.loops: dict[asyncio.AbstractEventLoop, dict[tuple[Any, ...], Any]] = {}
         self.guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
 
 
@@ -88,13 +92,22 @@ def pool(alias: str) -> SyncPool:
 
 async def shared(alias: str) -> SharedConnection:
     """Return the connection of the running event loop. Raises ImproperlyConfigured."""
+    return await _of_loop(alias, SharedConnection)
+
+
+async def lanes(alias: str) -> Lanes:
+    """Return the loop's connections for calls that the server holds up. See shared()."""
+    return await _of_loop(alias, Lanes)
+
+
+async def _of_loop(alias: str, kind: Callable[..., T]) -> T:
     loop = asyncio.get_running_loop()
     if loop not in _pools.loops:
         await _watch(loop)
-    key = (_pools.generation, alias)
-    found = _pools.loops[loop].get(key)
+    key = (_pools.generation, alias, kind)
+    found: T | None = _pools.loops[loop].get(key)
     if found is None:
-        found = SharedConnection(**parameters(alias, redis.asyncio.connection.parse_url))
+        found = kind(**parameters(alias, redis.asyncio.connection.parse_url))
         _pools.loops[loop][key] = found
     return found
 
@@ -135,7 +148,19 @@ def parameters(alias: str, parse_url: Callable[[str], Any]) -> dict[str, Any]:
     address = _address(alias, given.pop("url"), parse_url)
     ours = DEFAULTS | {key: value for key, value in given.items() if key not in NOT_OURS}
     of_url = NOT_OURS - {"connection_class"}  # the URL names one for TLS and for Unix sockets
-    return ours | {key: value for key, value in address.items() if key not in of_url}
+    made = ours | {key: value for key, value in address.items() if key not in of_url}
+    return _led(alias, made, entry, parse_url) if options.get("SENTINELS") else made
+
+
+def _led(
+    alias: str, made: dict[str, Any], entry: dict[str, Any], parse_url: Callable[[str], Any]
+) -> dict[str, Any]:
+    try:
+        return sentinels.led(made, entry, parse_url)
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured(
+            f"CACHES[{alias!r}] with its SENTINELS and SENTINEL_KWARGS: {error}"
+        ) from error
 
 
 def _address(alias: str, url: str, parse_url: Callable[[str], Any]) -> dict[str, Any]:
@@ -180,10 +205,6 @@ def first_location(alias: str, entry: dict[str, Any]) -> str:
     first = location.split(",")[0] if isinstance(location, str) else next(iter(location), "")
     if not first:
         raise ImproperlyConfigured(f"CACHES[{alias!r}] has no LOCATION.")
-    if entry.get("OPTIONS", {}).get("SENTINELS"):
-        raise ImproperlyConfigured(
-            f"CACHES[{alias!r}] names SENTINELS; sessions need the URL of a server as yet."
-        )
     return str(first)
 
 

@@ -16,6 +16,10 @@ class SessionStoreUnavailable(RedisSessionsError):
     """The server that holds the sessions could not be reached or refused to work."""
 
 
+class NotReplicated(SessionStoreUnavailable):
+    """Fewer replicas than WAIT_REPLICAS have confirmed a write in time. The master has it."""
+
+
 class SessionGone(RedisSessionsError, UpdateError, SessionInterrupted):
     """The session ended elsewhere, or expired, before it could be saved.
 

@@ -16,13 +16,15 @@ from redis import exceptions as errors
 
 from . import breakers, connections
 from .breakers import troubled
-from .commands import Command
+from .commands import Command, server
 from .exceptions import SessionStoreUnavailable
 from .faults import LOST, Unanswered, fault_of
 from .pools import SyncPool, SyncWire
 from .wires import SharedConnection
 
 Words = tuple[Any, ...]
+
+_CONFIRMED_WITHIN = 0.5  # seconds for replicas to confirm a write
 
 _SYNC_IN_LOOP = (
     "You cannot read or write a session synchronously in an async context: use the asynchronous"
@@ -74,9 +76,10 @@ def _in_trouble(alias: str) -> _Call:
     return call
 
 
-def run(alias: str, *commands: Command[Any]) -> list[Any]:
+def run(alias: str, *commands: Command[Any], replicas: int | None = None) -> list[Any]:
     """Send commands together and return what their replies mean.
 
+    What they write, so many replicas have to confirm, if it is worth that (``Command.waits``).
     Raises SessionStoreUnavailable, and SynchronousOnlyOperation where an event loop is running.
     """
     if asyncio._get_running_loop() is not None:
@@ -86,7 +89,7 @@ def run(alias: str, *commands: Command[Any]) -> list[Any]:
         call = _in_trouble(alias)
     while True:
         try:
-            meanings = _meanings(commands, _send(alias, commands, started, call))
+            meanings = _do(alias, commands, replicas, started, call)
         except errors.RedisError as error:
             call = call or _Call(alias, started)
             pause = call.pause_after(error)
@@ -97,14 +100,14 @@ def run(alias: str, *commands: Command[Any]) -> list[Any]:
         time.sleep(pause)
 
 
-async def arun(alias: str, *commands: Command[Any]) -> list[Any]:
+async def arun(alias: str, *commands: Command[Any], replicas: int | None = None) -> list[Any]:
     """See run()."""
     started, call = time.monotonic(), None
     if troubled:
         call = _in_trouble(alias)
     while True:
         try:
-            meanings = _meanings(commands, await _asend(alias, commands, started, call))
+            meanings = await _ado(alias, commands, replicas, started, call)
         except errors.RedisError as error:
             call = call or _Call(alias, started)
             pause = call.pause_after(error)
@@ -118,6 +121,44 @@ async def arun(alias: str, *commands: Command[Any]) -> list[Any]:
 @async_unsafe(_SYNC_IN_LOOP)
 def _refuse() -> None:
     """Raise SynchronousOnlyOperation, unless DJANGO_ALLOW_ASYNC_UNSAFE is set."""
+
+
+def _do(
+    alias: str,
+    commands: Sequence[Command[Any]],
+    replicas: int | None,
+    started: float,
+    call: _Call | None,
+) -> list[Any]:
+    if replicas and _waits(commands):
+        commands = [*commands, _confirmation(alias, replicas)]
+        return _meanings(commands, _send(alias, commands, started, call))[:-1]
+    return _meanings(commands, _send(alias, commands, started, call))
+
+
+async def _ado(
+    alias: str,
+    commands: Sequence[Command[Any]],
+    replicas: int | None,
+    started: float,
+    call: _Call | None,
+) -> list[Any]:
+    if replicas and _waits(commands):
+        commands = [*commands, _confirmation(alias, replicas)]
+        async with (await connections.lanes(alias)).lane() as lane:
+            return _meanings(commands, await _asend(alias, lane, commands, started, call))[:-1]
+    shared = await connections.shared(alias)
+    return _meanings(commands, await _asend(alias, shared, commands, started, call))
+
+
+def _waits(commands: Sequence[Command[Any]]) -> bool:
+    return any(command.waits for command in commands)
+
+
+def _confirmation(alias: str, replicas: int) -> Command[None]:
+    """Return what has the server wait for replicas; the reply is to come before we give up."""
+    seconds = min(_CONFIRMED_WITHIN, connections.patience(alias).reply / 2)
+    return server.replicated(replicas, math.ceil(1000 * seconds))
 
 
 def _send(
@@ -154,9 +195,12 @@ def _close(pool: SyncPool, wire: SyncWire, error: BaseException) -> None:
 
 
 async def _asend(
-    alias: str, commands: Sequence[Command[Any]], started: float, call: _Call | None
+    alias: str,
+    shared: SharedConnection,
+    commands: Sequence[Command[Any]],
+    started: float,
+    call: _Call | None,
 ) -> list[Any]:
-    shared = await connections.shared(alias)
     packed = _packed([command.words for command in commands])
     if call is None:
         replies = await shared.exchange(packed, len(commands))

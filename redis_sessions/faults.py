@@ -78,15 +78,20 @@ READONLY = Fault(
     "READONLY",
     "It is a replica, and takes no writes: LOCATION has to name the master.",
     0.2,  # who was the master a moment ago; the next connection may lead to the new one
+    breaks=True,
 )
 MOVED = Fault("MOVED", "It is a node of a cluster, and the entry names it as a single server.")
 OOM = Fault(
     "OOM",
-    "It has no memory left for writes: raise maxmemory, or have it evict what expires"
-    " (maxmemory-policy volatile-ttl).",
+    "It has no memory left for writes: raise maxmemory.",
 )
 MISCONF = Fault("MISCONF", "It cannot write to its disk: look at its log and its disk.")
-NOREPLICAS = Fault("NOREPLICAS", "It takes no writes without replicas: look at INFO replication.")
+NOREPLICAS = Fault(
+    "NOREPLICAS",
+    "It takes no writes without replicas: look at INFO replication.",
+    0.2,  # no master any more, or one that was cut off
+    breaks=True,
+)
 REFUSED = Fault("refused", "Check the entry's credentials.")
 NOPERM = Fault("NOPERM", "Give its user the permissions that sessions need (ACL SETUSER).")
 OTHER = Fault("other", "Check that LOCATION leads to Redis or Valkey, and look at its log.")

@@ -19,6 +19,7 @@ logger = logging.getLogger("redis_sessions")
 
 _FORESEEN = (errors.RedisError, OSError)
 _LOST = "The server closed the connection."
+_MOVED = "The sentinels name another master."
 
 
 async def end(task: asyncio.Task[None]) -> None:
@@ -36,6 +37,7 @@ class _Ear(asyncio.Protocol):
 
     def __init__(self, connection: AbstractConnection, on_reply: Callable[[Any], None]) -> None:
         self._connection = connection  # keeps what belongs to it alive
+        self.has_left = getattr(connection, "has_left", None)  # with Sentinel
         self._on_reply = on_reply
         self._loop = asyncio.get_running_loop()
         self._lost: asyncio.Future[None] = self._loop.create_future()
@@ -217,7 +219,9 @@ class Listener:
         """Wait until nothing was heard for a while, and ask. Raises redis.TimeoutError."""
         now = asyncio.get_running_loop().time
         while (left := ear.heard + self.quiet - now()) > 0:
-            await ear.lost(within=left)
+            await ear.lost(within=min(left, self.quiet if ear.has_left is None else 1.0))
+            if ear.has_left is not None and await ear.has_left():
+                raise errors.ConnectionError(_MOVED)
         asked = now()
         ear.send("PING")
         await ear.lost(within=self.quiet)

@@ -69,6 +69,7 @@ class SyncWire:
         self._timeout: float = kwargs.get("socket_timeout") or math.inf
         self._to_connect: float = kwargs.get("socket_connect_timeout") or math.inf
         self._idle: float = kwargs.get("health_check_interval") or math.inf
+        self._has_left = getattr(connection, "has_left", None)  # with Sentinel
         self._socket: Any = None
         self._reader: Any = None
         self._inbox = bytearray(_READ_SIZE)  # a new one for each reply would cost a tenth of it
@@ -82,7 +83,9 @@ class SyncWire:
         Raises redis.ConnectionError, redis.TimeoutError; then disconnect() it.
         """
         now = monotonic()
-        if self._socket is not None and now - self._used > self._idle:
+        if self._socket is not None and (
+            now - self._used > self._idle or (self._has_left is not None and self._has_left())
+        ):
             self.disconnect()
         has_served = self._socket is not None
         self._left = 2 * self._timeout

@@ -222,14 +222,14 @@ class SessionStore(SessionLocking):
 
     def _run(self, *batch: Command[Any]) -> list[Any]:
         try:
-            return executors.run(config().alias, *batch)
+            return executors.run(config().alias, *batch, replicas=config().WAIT_REPLICAS)
         except SessionStoreUnavailable:
             self.unavailable = True
             raise
 
     async def _arun(self, *batch: Command[Any]) -> list[Any]:
         try:
-            return await executors.arun(config().alias, *batch)
+            return await executors.arun(config().alias, *batch, replicas=config().WAIT_REPLICAS)
         except SessionStoreUnavailable:
             self.unavailable = True
             raise

@@ -72,11 +72,11 @@ class Send:
         self.commands = commands
 
     def run(self) -> list[Any]:
-        return executors.run(config().alias, *self.commands)
+        return executors.run(config().alias, *self.commands, replicas=config().WAIT_REPLICAS)
 
     async def arun(self) -> list[Any]:
         """See run()."""
-        return await executors.arun(config().alias, *self.commands)
+        return await executors.arun(config().alias, *self.commands, replicas=config().WAIT_REPLICAS)
 
 
 class Pause:

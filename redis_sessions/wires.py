@@ -54,6 +54,7 @@ class Wire(asyncio.Protocol):
         self.flows.set()
         self.used = self._heard = monotonic()
         self._connection = connection  # keeps what belongs to it alive
+        self.has_left: Any = getattr(connection, "has_left", None)  # with Sentinel
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._calls: deque[_Call] = deque()
@@ -199,9 +200,8 @@ class SharedConnection:
     def __init__(self, **parameters: Any) -> None:
         self._model = redis.asyncio.BlockingConnectionPool(**parameters)  # knows how to make one
         self._idle: float = parameters.get("health_check_interval") or math.inf
-        timeout, to_connect = (
-            parameters.get(name) for name in ("socket_timeout", "socket_connect_timeout")
-        )
+        timeout = parameters.get("socket_timeout")
+        to_connect = parameters.get("socket_connect_timeout")
         self._patience: float | None = timeout + to_connect if timeout and to_connect else None
         self._wire: Wire | None = None
         self._open: list[Wire] = []  # this one, and those before it that may not be closed yet
@@ -223,6 +223,9 @@ class SharedConnection:
         Raises redis.ConnectionError, redis.TimeoutError.
         """
         wire = self._wire
+        if wire is not None and wire.has_left is not None and await wire.has_left():
+            self.retire()
+            wire = None
         if wire is None or not self._serves(wire) or not wire.flows.is_set():
             return await self._exchange_in_time(packed, number)
         try:

@@ -57,3 +57,8 @@ def _rows(text: str) -> Iterator[Row]:
 def literals(text: str) -> list[str]:
     """Return what stands in double backquotes, lines joined."""
     return [" ".join(found.split()) for found in re.findall(r"``(.+?)``", text, re.DOTALL)]
+
+
+def acl() -> list[str]:
+    """Return the words that make a user of the server with the rights that sessions need."""
+    return re.findall(r"ACL SETUSER .*", (DOCS / "storage.rst").read_text("utf-8"))[0].split()

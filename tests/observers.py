@@ -19,13 +19,13 @@ def recorded_batches(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     batches: list[Batch] = []
     run, arun = executors.run, executors.arun
 
-    def recording_run(alias: str, *commands: Command[Any]) -> list[Any]:
+    def recording_run(alias: str, *commands: Command[Any], **options: Any) -> list[Any]:
         batches.append(commands)
-        return run(alias, *commands)
+        return run(alias, *commands, **options)
 
-    async def recording_arun(alias: str, *commands: Command[Any]) -> list[Any]:
+    async def recording_arun(alias: str, *commands: Command[Any], **options: Any) -> list[Any]:
         batches.append(commands)
-        return await arun(alias, *commands)
+        return await arun(alias, *commands, **options)
 
     monkeypatch.setattr(executors, "run", recording_run)
     monkeypatch.setattr(executors, "arun", recording_arun)

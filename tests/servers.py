@@ -51,17 +51,18 @@ class Server:
         return redis.Redis(port=self.port)
 
     def start(self) -> "Server":
-        program = binary(self.name)
-        words = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *self.options]
-        self._process = subprocess.Popen(
-            [str(program), *words], cwd=self.folder, stdout=subprocess.DEVNULL
-        )
+        self._process = subprocess.Popen(self.command(), cwd=self.folder, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while not self._answers():
             if time.monotonic() > deadline or self._process.poll() is not None:
-                raise RuntimeError(f"{program} did not start on port {self.port}")
+                raise RuntimeError(f"{self.command()} did not start")
             time.sleep(0.02)
         return self
+
+    def command(self) -> list[str]:
+        """Return the words that start it."""
+        own = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        return [str(binary(self.name)), *own, *self.options]
 
     def kill(self) -> None:
         """End the server at once, as a crash would."""
@@ -69,6 +70,10 @@ class Server:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def send_signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def stop(self) -> None:
         self.kill()

@@ -30,7 +30,7 @@ def test_the_settings_of_the_tests_pass_every_check() -> None:
         {"default": ENTRY | {"LOCATION": ""}},
         {"default": ENTRY | {"LOCATION": "http://127.0.0.1/0"}},
         {"default": ENTRY | {"LOCATION": "redis://127.0.0.1/0?socket_timeout=soon"}},
-        {"default": ENTRY | {"OPTIONS": {"SENTINELS": [("127.0.0.1", 1)]}}},
+        {"default": ENTRY | {"OPTIONS": {"SENTINELS": ["127.0.0.1:26379"]}}},
     ],
 )
 def test_an_entry_of_caches_that_cannot_serve_is_an_error(
@@ -50,6 +50,7 @@ def test_settings_that_can_be_are_none(settings: Settings) -> None:
         "TRUSTED_PROXIES": ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "unix"],
         "RECORD_LAST_LOGIN": "off",
         "END_WITH_USER": False,
+        "WAIT_REPLICAS": 1,
     }
     assert checks.check_settings() == []
 

@@ -34,6 +34,7 @@ def test_every_setting_has_a_default() -> None:
         "TRUSTED_PROXIES": (),
         "RECORD_LAST_LOGIN": "database",
         "END_WITH_USER": True,
+        "WAIT_REPLICAS": None,
     }
 
 

@@ -273,9 +273,17 @@ WRONG = {
     "an empty list of locations": (caches([]), ["CACHES['sessions'] has no LOCATION"]),
     "an unknown scheme": (caches("http://127.0.0.1/0"), ["CACHES['sessions']", "rediss://"]),
     "a port that is no number": (caches("redis://:pa/ss@h:1/0"), ["CACHES['sessions']"]),
-    "sentinels": (
-        caches("redis://main/0", SENTINELS=[("127.0.0.1", 26379)]),
-        ["CACHES['sessions']", "SENTINELS"],
+    "sentinels, but no service": (
+        caches("redis:///0", SENTINELS=[("127.0.0.1", 26379)]),
+        ["CACHES['sessions']", "SENTINELS", "redis://mymaster/0"],
+    ),
+    "sentinels that are no pairs": (
+        caches("redis://main/0", SENTINELS=["127.0.0.1:26379"]),
+        ["CACHES['sessions']", "SENTINELS", "(host, port)"],
+    ),
+    "an option that no sentinel's connection has": (
+        caches("redis://main/0", SENTINELS=[("127.0.0.1", 1)], SENTINEL_KWARGS={"no_such": 1}),
+        ["CACHES['sessions']", "SENTINEL_KWARGS", "no_such"],
     ),
 }
 

@@ -29,7 +29,8 @@ def _openssl(folder: Path, words: str) -> None:
     subprocess.run(["openssl", *words.split()], cwd=folder, check=True, capture_output=True)
 
 
-def _make_certificates(folder: Path) -> None:
+def make_certificates(folder: Path) -> None:
+    """Make those of two authorities, and one of a server at 127.0.0.1 that the first has signed."""
     new = "req -x509 -newkey rsa:2048 -nodes -days 2"
     usage = "-addext keyUsage=critical,keyCertSign,cRLSign"  # Python 3.13 asks for it
     for name in ("authority", "another"):
@@ -45,7 +46,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TLSServer]:
     if binary("redis") is None or shutil.which("openssl") is None:
         pytest.skip("needs a server with TLS: apt-get install redis-server openssl")
     folder, port = tmp_path_factory.mktemp("tls"), free_port()
-    _make_certificates(folder)
+    make_certificates(folder)
     options = ["--tls-port", str(port), "--tls-auth-clients", "no"]
     options += ["--tls-cert-file", f"{folder}/server.crt", "--tls-key-file", f"{folder}/server.key"]
     running = Server("redis", None, *options, "--tls-ca-cert-file", f"{folder}/authority.crt")

@@ -24,7 +24,7 @@ from redis_sessions.session import SessionStore
 from redis_sessions.testing import connected
 from tests.caches import caches
 from tests.conftest import Do, record_of
-from tests.documents import DOCS, PAGES, README, ROOT, TEXTS, literals, name_of, table
+from tests.documents import DOCS, PAGES, README, ROOT, TEXTS, acl, literals, name_of, table
 from tests.locked import Locked, lock_of
 from tests.people import log_in, person
 from tests.servers import Server
@@ -127,17 +127,14 @@ def test_the_words_that_are_published_are_listed() -> None:
     assert listed == published | {reason.value for reason in Reason}
 
 
-def _acl() -> list[str]:
-    return re.findall(r"ACL SETUSER .*", STORAGE.read_text("utf-8"))[0].split()
-
-
 def test_the_commands_that_a_user_needs_are_listed() -> None:
     sent = set(re.findall(r"redis\.call\('([A-Z]+)'", lua()))
     built = source(*(f"commands/{path.name}" for path in PACKAGE.glob("commands/*.py")))
     sent |= set(re.findall(r'(?:Command\(|words = )\("([A-Z]+)"', built)) - {"INFO"} - _of_staff()
     sent |= set(re.findall(r'(?:\(\(|_ask\()"([A-Z]+)",', source("listeners.py")))
-    assert {"SUBSCRIBE", "GETDEL", "PUBLISH"} <= sent
-    allowed = {word[1:].upper() for word in _acl() if word.startswith("+")}
+    sent |= set(re.findall(r'send_command\("([A-Z]+)"', source("sentinels.py")))
+    assert {"SUBSCRIBE", "GETDEL", "PUBLISH", "ROLE", "WAIT"} <= sent
+    allowed = {word[1:].upper() for word in acl() if word.startswith("+")}
     assert allowed == sent | {"EVALSHA", "EVAL", "PING"}
 
 
@@ -149,7 +146,7 @@ def _of_staff() -> set[str]:
 def test_the_user_of_the_acl_can_do_all_that_a_session_does(
     do: Do, server: Server, redis_client: redis.Redis, settings: Any
 ) -> None:
-    redis_client.execute_command(*_acl())
+    redis_client.execute_command(*acl())
     try:
         url = f"redis://web:secret@127.0.0.1:{server.port}/0"
         settings.CACHES = caches(url)
@@ -179,7 +176,7 @@ def test_the_user_of_the_acl_can_lock(
 ) -> None:
     session = stored(n=1)
     lease = Lease(session.id, 60, "")
-    redis_client.execute_command(*_acl())
+    redis_client.execute_command(*acl())
     try:
         settings.CACHES = caches(f"redis://web:secret@127.0.0.1:{server.port}/0")
         redis_client.set(lock_of(session), lease.holder)
@@ -196,7 +193,7 @@ def test_the_user_of_the_acl_can_lock(
 async def test_the_user_of_the_acl_can_do_all_that_a_socket_does(
     server: Server, redis_client: redis.Redis, settings: Any
 ) -> None:
-    redis_client.execute_command(*_acl())
+    redis_client.execute_command(*acl())
     try:
         settings.CACHES = caches(f"redis://web:secret@127.0.0.1:{server.port}/0")
         session = SessionStore()
@@ -318,7 +315,8 @@ def test_the_texts_speak_of_the_project_alone(path: Path) -> None:
     assert MARKDOWN.findall(text) == []  # the documents of this project end in .rst
     assert set(ABSOLUTE.findall(text)) <= {"etc", "run"}  # of examples
     hosts = set(URL.findall(text))
-    assert {host for host in hosts if not re.search(r"^127\.|example\.com$", host)} == set()
+    of_examples = r"^127\.|example\.com$|^mymaster$"  # the last is the name of a service
+    assert {host for host in hosts if not re.search(of_examples, host)} == set()
 
 
 def test_the_readme_is_short() -> None:

@@ -16,7 +16,10 @@ LAYERS = [
         "exceptions", "reasons", "signals", "tokens", "codec", "data", "devices", "record",
         "scripts", "commands", "useragents", "inspection", "tally", "encryption",
     },
-    {"breakers", "connections", "executors", "faults", "listeners", "pools", "wires"},
+    {
+        "breakers", "connections", "executors", "faults", "lanes", "listeners", "pools",
+        "sentinels", "wires",
+    },
     {
         "conf", "operations", "obsolete", "content", "expiry", "ownership", "reading", "lifecycle",
         "steps", "info", "leases", "locks", "roster", "consequences", "session", "users", "claims",
@@ -39,12 +42,17 @@ ALLOWED["data"] = {"threading"}  # a lock
 COMMAND = re.compile(
     r"^(?:[HSZ]?(?:GET|SET|DEL|SCAN)(?:ALL|DEL|EX|NX)?|HM[GS]ET|HINCRBY|P?EXPIRE(?:AT)?|P?TTL|EXISTS"
     r"|UNLINK|Z(?:ADD|REM|RANGE|REMRANGEBYSCORE|CARD|SCORE)|MEMORY|[SP]?(?:UN)?SUBSCRIBE|S?PUBLISH"
-    r"|EVAL(?:SHA)?(?:_RO)?|SCRIPT|INFO|PING|MULTI|EXEC|WATCH)$"
+    r"|EVAL(?:SHA)?(?:_RO)?|SCRIPT|INFO|PING|MULTI|EXEC|WATCH|ROLE|WAIT)$"
 )
 METHOD = re.compile(r"^(?:h(?:m?get|m?set|getall|del|incrby)|expire(?:at)?|unlink|s?publish|eval)$")
 KEY_FORMAT = re.compile(r":\{|\}:|^session:|%s:%s")
-# How a script runs is the executor's matter, how to listen to a channel the listener's.
-THEIRS = {"executors": {"EVAL"}, "listeners": {"SUBSCRIBE", "UNSUBSCRIBE", "PING"}}
+# How a script runs is the executor's matter, how to listen to a channel the listener's, and who is
+# a master that of the connection to it.
+THEIRS = {
+    "executors": {"EVAL"},
+    "listeners": {"SUBSCRIBE", "UNSUBSCRIBE", "PING"},
+    "sentinels": {"ROLE"},
+}
 
 
 def top(path: Path) -> str:

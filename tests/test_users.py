@@ -148,13 +148,13 @@ def test_no_session_is_missed_that_is_renewed_while_all_are_read(
         first, *_ = redis_client.zrange(index_of(), 0, 0)
         redis_client.zincrby(index_of(), 100_000, first)
 
-    def renewing_run(alias: str, *commands: Any) -> list[Any]:
+    def renewing_run(*commands: Any, **options: Any) -> list[Any]:
         renew()
-        return run(alias, *commands)
+        return run(*commands, **options)
 
-    async def renewing_arun(alias: str, *commands: Any) -> list[Any]:
+    async def renewing_arun(*commands: Any, **options: Any) -> list[Any]:
         renew()
-        return await arun(alias, *commands)
+        return await arun(*commands, **options)
 
     monkeypatch.setattr(executors, "run", renewing_run)
     monkeypatch.setattr(executors, "arun", renewing_arun)

@@ -18,13 +18,15 @@ class Command(Generic[T]):
     """One command and the meaning of its reply.
 
     ``words`` is the command as sent: with a ``script``, EVALSHA and the name of that.
-    ``wrong_type`` answers where the key holds something that is not a record.
+    ``wrong_type`` answers where the key holds something that is not a record. With ``waits``,
+    replicas are to confirm what it writes, if the site wants that of anything.
     """
 
     words: tuple[Any, ...]
     parse: Callable[[Any], T]
     wrong_type: Callable[[], T]
     script: scripts.Script | None = None
+    waits: bool = False
 
 
 def scripted(
@@ -33,10 +35,12 @@ def scripted(
     parse: Callable[[Any], T],
     wrong_type: Callable[[], T],
     keys: int = 1,
+    *,
+    waits: bool = False,
 ) -> Command[T]:
     """Return the command that runs a script on keys, the first of ``words``."""
     script = scripts.load(name)
-    return Command(("EVALSHA", script.sha, keys, *words), parse, wrong_type, script)
+    return Command(("EVALSHA", script.sha, keys, *words), parse, wrong_type, script, waits)
 
 
 def as_is(reply: Any) -> Any:

@@ -113,7 +113,7 @@ def create(
     """Store a new record; False where the id is taken."""
     life = (now, expiry, _or_empty(idle), int(login))
     words = (record, digest, *life, *chain.from_iterable(fields.items()))
-    return scripted("create", words, bool, lambda: False)
+    return scripted("create", words, bool, lambda: False, waits=True)
 
 
 def save(
@@ -136,7 +136,8 @@ def save(
     life = (age, absolute_age, _or_empty(idle), _or_empty(empty_age))
     manner = (int(replaces), _or_empty(ends_at), writer, int(login), 11 + 2 * len(changed))
     fields = (*chain.from_iterable(changed.items()), *removed)
-    return scripted("save", (record, digests, now, *life, *manner, *fields), _result, _gone)
+    words = (record, digests, now, *life, *manner, *fields)
+    return scripted("save", words, _result, _gone, waits=True)
 
 
 def renew(record: str, digests: bytes, fields: Mapping[bytes, tuple[bytes, bytes]]) -> Command[int]:
@@ -157,7 +158,7 @@ def rotate(
 ) -> Command[Result]:
     """Give a record a new digest, and the keys that open what it has sealed."""
     words = (record, digests, new_digest, now, reason.value, writer, wrapped)
-    return scripted("rotate", words, _result, _gone)
+    return scripted("rotate", words, _result, _gone, waits=True)
 
 
 def end(
@@ -165,12 +166,12 @@ def end(
 ) -> Command[Ended]:
     """Remove a record."""
     words = (record, digests, reason.value, writer)
-    return scripted("end", words, _ended, lambda: Ended(Outcome.GONE))
+    return scripted("end", words, _ended, lambda: Ended(Outcome.GONE), waits=True)
 
 
 def revoke(record: str, reason: Reason, users: Iterable[bytes]) -> Command[bool]:
     """Remove a record that holds one of ``users``, signed; of whomever, where none is given."""
-    return scripted("revoke", (record, reason.value, *users), bool, lambda: False)
+    return scripted("revoke", (record, reason.value, *users), bool, lambda: False, waits=True)
 
 
 def touch(

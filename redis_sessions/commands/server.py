@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..exceptions import NotReplicated
 from . import Command, as_is, nothing
 
 
@@ -35,6 +36,19 @@ def scan(cursor: int, pattern: str, count: int) -> Command[tuple[int, list[str]]
 def eviction_policy() -> Command[str | None]:
     """Read the server's maxmemory-policy; None where it does not tell."""
     return Command(("INFO", "memory"), _policy, nothing)
+
+
+def replicated(replicas: int, milliseconds: int) -> Command[None]:
+    """Wait until so many have what this connection wrote before. Raises NotReplicated."""
+
+    def confirmed(number: int) -> None:
+        if number < replicas:
+            raise NotReplicated(
+                f"A session was written, but {number} of {replicas} replicas confirmed it within"
+                f" {milliseconds} ms."
+            )
+
+    return Command(("WAIT", replicas, milliseconds), confirmed, nothing)
 
 
 def _policy(reply: bytes) -> str | None:

@@ -49,10 +49,10 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Tell how often this process has asked the server for something."""
     arun, count = executors.arun, 0
 
-    async def counting(*arguments: Any) -> list[Any]:
+    async def counting(*arguments: Any, **options: Any) -> list[Any]:
         nonlocal count
         count += 1
-        return await arun(*arguments)
+        return await arun(*arguments, **options)
 
     monkeypatch.setattr(executors, "arun", counting)
     return lambda: count

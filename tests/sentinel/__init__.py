@@ -1,0 +1,1 @@
+"""Sentinel: real groups of a master, replicas and sentinels."""
