@@ -69,3 +69,17 @@ def test_a_session_that_ended_put_back_lives_again(do: Do, stored, redis_client)
     do(again(session).flush)
     redis_client.restore(record_of(session), 0, before)
     assert do(again(session).get, "name") == "Ada"
+
+
+def test_encryption_keeps_values_shut_to_who_puts_a_digest_back_but_not_the_login(
+    do: Do, stored, redis_client: redis.Redis, settings
+) -> None:
+    """The limit, as above; what logs in is signed, and can be left alone in the record."""
+    settings.REDIS_SESSIONS = {"ENCRYPT": True}
+    planted = stored(basket="tea")
+    digest = redis_client.hget(record_of(planted), "\0k")
+    logged_in_after(do, planted)
+    redis_client.hset(record_of(planted), "\0k", digest)
+    assert dict(do(again(planted).items)) == {}
+    redis_client.hdel(record_of(planted), "private", "basket", "\0e")
+    assert dict(do(again(planted).items)) == credentials(person())
