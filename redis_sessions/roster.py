@@ -92,7 +92,7 @@ def _members(
     return [
         Member(session_id, facts, user, number)
         for session_id, facts, number in zip(ids, found, sockets, strict=False)
-        if facts is not None and operations.is_there(facts)
+        if facts is not None and is_id(session_id) and operations.is_there(facts)
         if (user := operations.user_of(session_id, facts.user)) is not None
         if text(user) == user_id
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
@@ -15,6 +16,9 @@ from redis_sessions.session import SessionStore
 from tests.servers import BINARIES, Server, binary
 
 pytest_plugins = ["redis_sessions.testing"]
+
+# --hypothesis-profile=long: fifty times as many examples of each property.
+hypothesis.settings.register_profile("long", max_examples=5000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

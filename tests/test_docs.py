@@ -128,7 +128,7 @@ def test_the_words_that_are_published_are_listed() -> None:
 
 
 def test_the_commands_that_a_user_needs_are_listed() -> None:
-    sent = set(re.findall(r"redis\.call\('([A-Z]+)'", lua()))
+    sent = set(re.findall(r"redis\.p?call\('([A-Z]+)'", lua()))
     built = source(*(f"commands/{path.name}" for path in PACKAGE.glob("commands/*.py")))
     sent |= set(re.findall(r'(?:Command\(|words = )\("([A-Z]+)"', built)) - {"INFO"} - _of_staff()
     sent |= set(re.findall(r'(?:\(\(|_ask\()"([A-Z]+)",', source("listeners.py")))
@@ -317,6 +317,36 @@ def test_the_texts_speak_of_the_project_alone(path: Path) -> None:
     hosts = set(URL.findall(text))
     of_examples = r"^127\.|example\.com$|^mymaster$"  # the last is the name of a service
     assert {host for host in hosts if not re.search(of_examples, host)} == set()
+
+
+TESTS = ROOT / "tests"
+
+
+@pytest.fixture(scope="module")
+def known_tests() -> set[str]:
+    """The names of all tests, and the paths of their files."""
+    files = {path.relative_to(TESTS).as_posix(): path for path in TESTS.rglob("test_*.py")}
+    texts = "\n".join(path.read_text("utf-8") for path in files.values())
+    return {*files, *re.findall(r"^(?:async )?def (test_\w+)", texts, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_tests_that_are_named_exist(path: Path, known_tests: set[str]) -> None:
+    named = re.findall(r"``((?:\w+/)?test_\w+(?:\.py)?)``", path.read_text("utf-8"))
+    assert [name for name in named if name not in known_tests] == []
+
+
+def test_the_threats_name_tests_that_stop_them() -> None:
+    rows = table(DOCS / "threats.rst", "Who", "Wants")
+    assert len(rows) > 15
+    assert all(re.search("``test_", stopped_by) for *_, stopped_by in rows)
+
+
+def test_every_requirement_of_a_chapter_is_walked() -> None:
+    rows = table(DOCS / "threats.rst", "Item", "Asks for, in our words")
+    sizes = {1: 3, 2: 4, 3: 2, 4: 5, 5: 3, 6: 2}
+    every = [f"7.{part}.{n}" for part, size in sizes.items() for n in range(1, size + 1)]
+    assert [row[0].rstrip(" *") for row in rows] == every
 
 
 def test_the_readme_is_short() -> None:

@@ -8,7 +8,7 @@ if not stored[1] then
   return {0}
 end
 if #stored[1] ~= 16 or not string.find(ARGV[1], stored[1], 1, true) then
-  return {-1, stored[3]}
+  return {-1, tonumber(stored[3])}
 end
 redis.call('UNLINK', KEYS[1])
 redis.call('PUBLISH', KEYS[1], ARGV[2] .. ' ' .. ARGV[3])

@@ -9,5 +9,6 @@ if type(pruned) == 'table' then -- an error: somebody has put another thing ther
 end
 redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
 local longest = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
-redis.call('EXPIREAT', KEYS[1], longest[2])
+-- Whatever score somebody has put there, the server takes this time.
+redis.call('EXPIREAT', KEYS[1], math.ceil(math.min(tonumber(longest[2]), 1e13)))
 return redis.call('ZCARD', KEYS[1])

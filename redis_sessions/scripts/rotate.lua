@@ -14,10 +14,13 @@ end
 if #stored[1] ~= 16 or not string.find(ARGV[1], stored[1], 1, true) then
   return {-1}
 end
+local version = redis.pcall('HINCRBY', KEYS[1], '\0v', 1)
+if type(version) == 'table' then -- an error: somebody has put another thing there
+  return {0}
+end
 redis.call('HSET', KEYS[1], '\0k', ARGV[2], '\0p', stored[1] .. ARGV[3])
 if ARGV[6] ~= '' then
   redis.call('HSET', KEYS[1], '\0e', ARGV[6])
 end
-local version = redis.call('HINCRBY', KEYS[1], '\0v', 1)
 redis.call('PUBLISH', KEYS[1], ARGV[4] .. ' ' .. ARGV[5])
 return {1, version, tonumber(stored[3])}

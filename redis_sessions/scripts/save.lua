@@ -17,6 +17,8 @@ if stored[3] == ARGV[8] then
   redis.call('PUBLISH', key, 'emptied ' .. ARGV[9])
   return {1 + redis.call('UNLINK', key)}
 end
+local version = redis.pcall('HINCRBY', key, '\0v', 1)
+if type(version) == 'table' then return {0} end -- an error: somebody has put another thing there
 if ARGV[7] == '1' then
   for _, field in ipairs(redis.call('HKEYS', key)) do
     if string.byte(field) ~= 0 then redis.call('HDEL', key, field) end
@@ -27,14 +29,19 @@ for i = last + 1, #ARGV do redis.call('HDEL', key, ARGV[i]) end
 local age, idle = tonumber(ARGV[3]), ARGV[5]
 if idle == 'keep' then
   idle = stored[4] or ''
-  if idle == '0' then age = tonumber(stored[5]) - now elseif idle ~= '' then age = tonumber(idle) end
+  if idle == '0' then
+    age = (tonumber(stored[5]) or 0) - now
+  elseif idle ~= '' then
+    age = tonumber(idle) or 0
+  end
 end
 if ARGV[6] ~= '' then
   local held = false
   for _, field in ipairs(redis.call('HKEYS', key)) do held = held or string.byte(field) ~= 0 end
   if not held then age, idle = math.min(age, tonumber(ARGV[6])), ARGV[6] end
 end
-local expiry = math.min(now + age, (tonumber(stored[2]) or 0) + tonumber(ARGV[4]))
+local expiry = math.floor(math.min(now + age, (tonumber(stored[2]) or 0) + tonumber(ARGV[4])))
+if not (expiry >= 0 and expiry < 1e13) then expiry = 0 end -- somebody has put no time there
 redis.call('HSET', key, '\0k', string.sub(digests, 1, 16), '\0x', expiry)
 if ARGV[10] == '1' then
   local time = redis.call('TIME')
@@ -43,7 +50,6 @@ elseif redis.call('HGET', key, '\0l') then
   redis.call('HSET', key, '\0s', now)
 end
 if idle == '' then redis.call('HDEL', key, '\0i') else redis.call('HSET', key, '\0i', idle) end
-local version = redis.call('HINCRBY', key, '\0v', 1)
 redis.call('EXPIREAT', key, expiry)
 redis.call('PUBLISH', key, 'saved ' .. ARGV[9])
 return {1, version, expiry}

@@ -14,8 +14,8 @@ if #stored[1] ~= 16 or not string.find(ARGV[1], stored[1], 1, true) then
 end
 local idle, former = tonumber(stored[4] or ARGV[3]) or 0, tonumber(stored[3]) or 0
 local limit, version = (tonumber(stored[2]) or 0) + tonumber(ARGV[4]), tonumber(stored[5]) or 0
-local expiry = math.min(tonumber(ARGV[2]) + idle, limit)
-if idle <= 0 or expiry - former < tonumber(ARGV[5]) then
+local expiry = math.floor(math.min(tonumber(ARGV[2]) + idle, limit))
+if idle <= 0 or not (expiry - former >= tonumber(ARGV[5]) and expiry < 1e13) then -- nor NaN
   return {1, version, former}
 end
 redis.call('HSET', KEYS[1], '\0x', expiry)

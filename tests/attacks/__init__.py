@@ -1,0 +1,1 @@
+"""Attacks that the threat model names, each as a test."""

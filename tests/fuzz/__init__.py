@@ -1,0 +1,1 @@
+"""Hostile input, made up by hypothesis: see CONTRIBUTING.rst for a long run."""
