@@ -14,10 +14,10 @@ end
 if #stored[1] ~= 16 or not string.find(ARGV[1], stored[1], 1, true) then
   return {-1}
 end
-local version = redis.pcall('HINCRBY', KEYS[1], '\0v', 1)
-if type(version) == 'table' then -- an error: somebody has put another thing there
-  return {0}
+if not string.find(stored[2] or '', '^[1-9]%d*$') or #stored[2] > 18 then
+  return {0} -- somebody has put another thing there, which the server cannot count up
 end
+local version = redis.call('HINCRBY', KEYS[1], '\0v', 1)
 redis.call('HSET', KEYS[1], '\0k', ARGV[2], '\0p', stored[1] .. ARGV[3])
 if ARGV[6] ~= '' then
   redis.call('HSET', KEYS[1], '\0e', ARGV[6])

@@ -17,8 +17,10 @@ if stored[3] == ARGV[8] then
   redis.call('PUBLISH', key, 'emptied ' .. ARGV[9])
   return {1 + redis.call('UNLINK', key)}
 end
-local version = redis.pcall('HINCRBY', key, '\0v', 1)
-if type(version) == 'table' then return {0} end -- an error: somebody has put another thing there
+if not string.find(stored[3] or '', '^[1-9]%d*$') or #stored[3] > 18 then
+  return {0} -- somebody has put another thing there, which the server cannot count up
+end
+local version = redis.call('HINCRBY', key, '\0v', 1)
 if ARGV[7] == '1' then
   for _, field in ipairs(redis.call('HKEYS', key)) do
     if string.byte(field) ~= 0 then redis.call('HDEL', key, field) end
