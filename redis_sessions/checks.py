@@ -170,6 +170,10 @@ def _wrong_connection() -> Iterator[CheckMessage]:
         hint = "See the documentation's installation page for an entry that works."
         yield Error(str(error), hint=hint, id=_id("E001"))
         return
+    if config().WAIT_REPLICAS and connections.is_cluster(alias):
+        message = f"{SETTING}['WAIT_REPLICAS'] has no effect in a cluster (CACHES[{alias!r}])."
+        hint = "Leave it out, or use Sentinel."
+        yield Error(message, hint=hint, id=_id("E003"))
     if connections.pool_options(alias).get("decode_responses"):
         message = f"CACHES[{alias!r}] sets decode_responses, which sessions do not use."
         hint = "Sessions are stored as bytes; give them an entry of their own in CACHES."

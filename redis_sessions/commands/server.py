@@ -34,7 +34,10 @@ def scan(cursor: int, pattern: str, count: int) -> Command[tuple[int, list[str]]
 
 
 def eviction_policy() -> Command[str | None]:
-    """Read the server's maxmemory-policy; None where it does not tell."""
+    """Read the server's maxmemory-policy; None where it does not tell.
+
+    Of several servers, one that may evict.
+    """
     return Command(("INFO", "memory"), _policy, nothing)
 
 
@@ -52,9 +55,9 @@ def replicated(replicas: int, milliseconds: int) -> Command[None]:
 
 
 def _policy(reply: bytes) -> str | None:
-    lines = dict(line.partition(b":")[::2] for line in reply.splitlines())
-    policy = lines.get(b"maxmemory_policy")
-    return None if policy is None else policy.decode()
+    lines = (line.partition(b":")[::2] for line in reply.splitlines())
+    policies = {value.decode() for name, value in lines if name == b"maxmemory_policy"}
+    return max(policies, key="noeviction".__ne__, default=None)
 
 
 def _word(reply: bytes | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from . import Command
 
 _DIGITS = 10  # of the number of sockets that one process has for one session
+CHANNELS = 1 + _DIGITS  # of a session
 
 
 def channels(record: str) -> list[str]:

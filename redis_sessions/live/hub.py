@@ -13,8 +13,9 @@ from .. import executors, operations
 from ..commands import records
 from ..conf import config
 from ..exceptions import SessionStoreUnavailable
-from ..listeners import Listener, end
+from ..listeners import end
 from ..record import Record, Unreadable
+from ..shards import listener
 from .codes import CloseCode
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Hub:
         self._told = 0
         self._waits = False  # for a server that is away
         self._wake, self._arrival = asyncio.Event(), asyncio.Event()
-        self._listener = Listener(self._alias, self._heard, self._resumed)
+        self._listener = listener(self._alias, self._heard, self._resumed)
         works = (self._refresh, self._pass_on, self._patrol)
         self._tasks = [asyncio.ensure_future(_again_and_again(work)) for work in works]
         self._ending: asyncio.Task[None] | None = None

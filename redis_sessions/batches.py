@@ -1,0 +1,49 @@
+"""The bytes of commands that leave together, and what of them is to be sent again. No I/O."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+from redis import exceptions as errors
+
+from .commands import Command
+from .faults import fault_of
+
+Words = tuple[Any, ...]
+
+
+def packed(batch: Sequence[Words]) -> bytes:
+    """Return the bytes of commands that leave together."""
+    return b"".join([hiredis.pack_command(words) for words in batch])
+
+
+def has_error(replies: list[Any]) -> bool:
+    """Tell whether a reply is an error. Raises it where this server will not do: connect anew."""
+    for reply in replies:
+        if isinstance(reply, errors.RedisError):
+            break
+    else:
+        return False
+    for reply in replies:
+        if isinstance(reply, errors.RedisError) and _ends(reply):
+            raise reply
+    return True
+
+
+def _ends(error: errors.RedisError) -> bool:
+    """Tell whether it is of the connection or passes; else it concerns one command."""
+    return not isinstance(error, errors.ResponseError) or bool(fault_of(error).seconds)
+
+
+def to_repeat(commands: Sequence[Command[Any]], replies: list[Any]) -> list[Words]:
+    """Return what to send again to a server that has not seen a script yet, with the texts.
+
+    That script and all that came behind it: what it does is to be done before, and what was done
+    already may be done twice.
+    """
+    unknown = (isinstance(reply, errors.NoScriptError) for reply in replies)
+    first = next((position for position, found in enumerate(unknown) if found), len(replies))
+    return [
+        ("EVAL", command.script.text, *command.words[2:]) if command.script else command.words
+        for command in commands[first:]
+    ]

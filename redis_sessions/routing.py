@@ -1,0 +1,141 @@
+"""Commands on their way through a Redis Cluster: which node gets which, what goes where instead.
+
+Written once, as generators that yield what is to be sent to which nodes, and are sent the answers;
+``clusters`` does the sending, sync and async.
+"""
+
+import random
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from redis import exceptions as errors
+
+from .commands import Command, sharding
+from .queries import Errand, Query, dealt
+from .slots import UNKNOWN, Address, SlotMap
+
+T = TypeVar("T")
+
+_NONE_KNOWN = "No node of the cluster is known."
+
+
+class Batch(NamedTuple):
+    """What a node is to be sent, in one write."""
+
+    address: Address
+    commands: Sequence[Command[Any]]
+
+
+Answer = list[Any] | errors.RedisError
+Route = Generator[list[Batch], list[Answer], T]
+_Stage = dict[Address, list[Errand]]
+
+
+class Router:
+    """The map of a cluster, as far as it is known, and the ways of calls by it."""
+
+    def __init__(self, starts: Iterable[Address]) -> None:
+        self.starts = list(starts)
+        self._is_doubtful, self._is_learning = True, False
+        self._failed = set[Address]()  # since the map was learnt
+        self._newest: Address | None = None  # the node that was named by one that is not in charge
+        self.slots = SlotMap(UNKNOWN)
+
+    def route(self, query: Query) -> Route[list[Any]]:
+        """Get the replies to all commands. Raises redis.RedisError, and can then be tried again."""
+        if self._is_doubtful and not (self._is_learning and self.slots.masters):
+            yield from self._learn_for_all(query)
+        query.begin(self.slots)
+        while errands := query.open():
+            query.check_time()
+            yield from self._exchange(query, self._stage(errands))
+        return query.replies()
+
+    def doubt(self, failed: Address | None = None) -> None:
+        """Have the next call learn the map anew, from a node that has not failed."""
+        self._is_doubtful = True
+        if failed is not None:
+            self._failed.add(failed)
+
+    def learn(self, query: Query) -> Route[None]:
+        """Have a node tell the map. Raises redis.RedisError where none does."""
+        error: Exception = errors.ConnectionError(_NONE_KNOWN)
+        for address in self._to_ask():
+            query.check_time()
+            [answer] = yield [Batch(address, [sharding.slots()])]
+            reply = answer if isinstance(answer, errors.RedisError) else answer[0]
+            try:
+                self._learn(reply, address)
+                return
+            except (errors.RedisError, ValueError) as wrong:
+                error = wrong
+        raise errors.ConnectionError(f"No node of the cluster tells its slots: {error}") from error
+
+    def _learn_for_all(self, query: Query) -> Route[None]:
+        """Learn, while other calls go by the map that there is."""
+        self._is_learning = True
+        try:
+            yield from self.learn(query)
+        finally:
+            self._is_learning = False
+
+    def _learn(self, reply: Any, address: Address) -> None:
+        if isinstance(reply, errors.RedisError):
+            self._failed.add(address)
+            raise reply
+        self.slots = SlotMap.from_reply(reply, address)
+        self._is_doubtful, self._newest, self._failed = False, None, set()
+
+    def _to_ask(self) -> list[Address]:
+        first = [self._newest] if self._newest else []
+        others = random.sample(self.slots.nodes, len(self.slots.nodes))
+        nodes = [*dict.fromkeys([*first, *others, *self.starts])]
+        return [node for node in nodes if node not in self._failed] or nodes
+
+    def _stage(self, errands: Sequence[Errand]) -> _Stage:
+        """Return what can leave now, by node: all of one kind, or all for one node."""
+        stage, kinds = _Stage(), set[str]()
+        for errand in errands:
+            address = errand.at or self._owner(errand.slot)
+            if stage and kinds != {errand.kind} and stage.keys() != {address}:
+                break
+            kinds.add(errand.kind)
+            stage.setdefault(address, []).append(errand)
+        return stage
+
+    def _owner(self, slot: int) -> Address:
+        owner = self.slots.owner(slot)
+        if owner is None:
+            self.doubt()
+            raise errors.ClusterDownError(f"No node of the cluster serves the slot {slot}.")
+        return owner
+
+    def _exchange(self, query: Query, stage: _Stage) -> Route[None]:
+        batches = [
+            Batch(address, [command for errand in errands for command in errand.commands()])
+            for address, errands in stage.items()
+        ]
+        answers = yield batches
+        failures: list[errors.RedisError] = []
+        for (address, errands), answer in zip(stage.items(), answers, strict=True):
+            if isinstance(answer, errors.RedisError):
+                failures.append(answer)
+                self._fail(address, errands)
+            else:
+                self._take(query, address, errands, answer)
+        for failure in failures:
+            raise failure
+        if not all(errand.is_done for errands in stage.values() for errand in errands):
+            query.redirect()
+
+    def _fail(self, address: Address, errands: list[Errand]) -> None:
+        self.doubt(address)
+        for errand in errands:
+            errand.at = None
+
+    def _take(self, query: Query, address: Address, errands: list[Errand], replies: Any) -> None:
+        for errand, reply in dealt(errands, replies):
+            owner = errand.take(reply, address)
+            if owner is not None:
+                self.slots, self._newest = self.slots.moved(errand.slot, owner), owner
+                self.doubt()
