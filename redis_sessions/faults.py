@@ -85,7 +85,10 @@ READONLY = Fault(
     0.2,  # who was the master a moment ago; the next connection may lead to the new one
     breaks=True,
 )
-MOVED = Fault("MOVED", "It is a node of a cluster, and the entry names it as a single server.")
+MOVED = Fault(
+    "MOVED",
+    "It is a node of a cluster, and the entry names it as a single server: set OPTIONS['CLUSTER'].",
+)
 OOM = Fault(
     "OOM",
     "It has no memory left for writes: raise maxmemory.",

@@ -1,6 +1,7 @@
 """The codes with which a socket is closed on behalf of its session."""
 
 from enum import IntEnum
+from typing import Any
 
 from ..conf import config
 from ..reasons import Reason
@@ -26,6 +27,11 @@ class CloseCode(IntEnum):
     def number(self) -> int:
         """The number that is sent."""
         return config().CLOSE_CODES.get(self.name, int(self))
+
+    @property
+    def ending(self) -> dict[str, Any]:
+        """What a message that ends a socket says of it."""
+        return {"code": self.number, "reason": self.name.lower().replace("_", " ")}
 
 
 CODE_OF = {

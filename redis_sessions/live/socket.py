@@ -164,7 +164,7 @@ class LiveSession:
                 self._failed(error)
 
     def _saved(self) -> None:
-        if self._is_socket and self.session.id == self._joined:
+        if self.session.id == self._joined:
             self._set_timer()
         elif self._is_socket:
             self._start(self._follow_if_possible())
@@ -209,15 +209,15 @@ class LiveSession:
                 await hub().leave(self, former)
 
     def _set_timer(self) -> None:
-        """Look at the session when it expires; what came later meanwhile is seen only then."""
+        """Look at the session when it expires. Where that is put off, the timer finds out."""
         seconds, loop = self.session.expires_in, asyncio.get_running_loop()
         if self._joined is None or seconds is None:
             return
         when = loop.time() + max(0, seconds)
-        if self._timer is None or when < self._timer.when():
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = loop.call_at(when, self._look_at_the_clock)
+        if self._timer is not None and when < self._timer.when():
+            self._timer.cancel()
+            self._timer = None
+        self._timer = self._timer or loop.call_at(when, self._look_at_the_clock)
 
     def _look_at_the_clock(self) -> None:
         self._timer = None
@@ -275,11 +275,10 @@ class LiveSession:
         self._is_closed = True
         for patience in self._sending:
             patience.reschedule(asyncio.get_running_loop().time() + _GRACE)
-        ending = {"code": code.number, "reason": code.name.lower().replace("_", " ")}
         if self.watches:
-            self._inbox.put({"type": "session.ended", **ending})
-        self._start(self._send_close(ending))
-        self._inbox.put({"type": "websocket.disconnect", **ending})
+            self._inbox.put({"type": "session.ended", **code.ending})
+        self._start(self._send_close(code))
+        self._inbox.put({"type": "websocket.disconnect", **code.ending})
 
     @property
     def has_begun(self) -> bool:
@@ -288,14 +287,13 @@ class LiveSession:
 
     def give_up(self) -> None:
         """Close, since the consumer ended for want of the server; its last changes are tried."""
-        code = CloseCode.UNAVAILABLE
-        self._start(self._send_close({"code": code.number, "reason": "unavailable"}))
+        self._start(self._send_close(CloseCode.UNAVAILABLE))
 
-    async def _send_close(self, ending: Message) -> None:
+    async def _send_close(self, code: CloseCode) -> None:
         try:
             if not self._is_accepted:  # a page sees a code only of a socket that was accepted
                 await self._deliver({"type": "websocket.accept"})
-            await self._deliver({"type": "websocket.close", **ending})
+            await self._deliver({"type": "websocket.close", **code.ending})
         except Exception as error:  # noqa: BLE001 - the client left; servers raise what they like
             logger.info("A socket of session %s was closed already: %r", self._joined, error)
 
