@@ -164,8 +164,10 @@ class Proxy:
         link.due = max(link.due, now + delay)
         if link.due > now:
             heapq.heappush(self._held, (link.due, next(self._numbers), link, data))
-        elif link.is_open:
-            link.client.sendall(data)
+        else:
+            self._deliver()  # what was held back and is due goes first
+            if link.is_open:
+                link.client.sendall(data)
 
     def drop(self, link: Link) -> None:
         """Close both connections."""

@@ -22,12 +22,31 @@ import struct
 import subprocess
 import sys
 from types import TracebackType
+from weakref import WeakKeyDictionary
 
 import hiredis
 
 from tests.faults.kinds import FAULTS, Fault
 from tests.proxy import Link, Proxy
 from tests.servers import free_port
+
+
+class Debts:
+    """How many commands of a connection the server has not answered yet."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self._asked, self._answered = hiredis.Reader(), hiredis.Reader()
+
+    def ask(self, data: bytes) -> None:
+        self._asked.feed(data)
+        while self._asked.gets() is not False:
+            self.open += 1
+
+    def answer(self, data: bytes) -> None:
+        self._answered.feed(data)
+        while self._answered.gets() is not False:
+            self.open = max(0, self.open - 1)  # a listener is told what it did not ask for
 
 
 class FaultyProxy(Proxy):
@@ -40,6 +59,7 @@ class FaultyProxy(Proxy):
         self.port = self._listening.getsockname()[1]
         self._fault: Fault | None = None
         self._times: int | None = None
+        self._debts: WeakKeyDictionary[Link, Debts] = WeakKeyDictionary()
         self.met = 0  # how often the present fault has met a request, a reply or a connection
 
     def set(self, name: str, times: int | None = None) -> None:
@@ -102,25 +122,38 @@ class FaultyProxy(Proxy):
             link.swallowed = True
         elif self._fault is not None and self._fault.kind == "answer":
             self._answer(link, data)
-        else:
-            super().take_request(link, link.partial + data)
-            link.partial = b""
+        elif data or link.partial:
+            self._carry_on(link, link.partial + data)
+
+    def _carry_on(self, link: Link, data: bytes) -> None:
+        link.partial = b""
+        self._debts.setdefault(link, Debts()).ask(data)
+        super().take_request(link, data)
 
     def _answer(self, link: Link, data: bytes) -> None:
         """Answer in the place of the server, unless it is to be asked nevertheless."""
         commands, is_whole = _parsed(link.partial + data)
-        if not is_whole:
-            link.partial += data
-            return
-        data, link.partial = link.partial + data, b""
+        link.partial += data
         fault = self._fault
-        if fault is None or all(fault.spares(words) for words in commands):
-            link.server.sendall(data)
+        if not is_whole or fault is None:
             return
-        self._meets("answer")
-        self.send_back(link, fault.reply * len(commands))
+        if all(fault.spares(words) for words in commands):
+            self._carry_on(link, link.partial)
+        elif not self._owes(link):  # else the replies would change places
+            link.partial = b""
+            self._meets("answer")
+            self.send_back(link, fault.reply * len(commands))
+
+    def _owes(self, link: Link) -> bool:
+        return self._debts.setdefault(link, Debts()).open > 0
 
     def take_reply(self, link: Link, data: bytes) -> None:
+        self._debts.setdefault(link, Debts()).answer(data)
+        self._take_reply(link, data)
+        if link.is_open and link.partial and not self._owes(link):
+            self.take_request(link, b"")  # which has waited for this
+
+    def _take_reply(self, link: Link, data: bytes) -> None:
         fault = self._meets("reset", "delay", "drip")
         if link.swallowed:
             return

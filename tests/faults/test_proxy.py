@@ -1,7 +1,11 @@
 """The proxy does what its faults say; nothing here is about sessions."""
 
+import asyncio
+import socket
+import time
 from collections.abc import Iterator
 
+import hiredis
 import pytest
 import redis
 from redis.backoff import NoBackoff
@@ -143,3 +147,31 @@ def test_a_proxy_in_a_process_of_its_own_does_the_same(server: Server) -> None:
             client.set("key", "other")
         proxy.clear()
         assert client.get("key") == b"value"
+
+
+async def test_an_answer_of_the_proxy_waits_for_those_of_the_server(
+    proxy: FaultyProxy, redis_client: redis.Redis
+) -> None:
+    redis_client.client_pause(300)
+    proxy.set("READONLY")
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(hiredis.pack_command(("GET", "none")))
+    await asyncio.sleep(0.05)
+    writer.write(hiredis.pack_command(("SET", "key", "1")))
+    assert (await reader.readline()) == b"$-1\r\n"
+    assert (await reader.readline()).startswith(b"-READONLY")
+    writer.close()
+
+
+def test_what_was_held_back_goes_before_what_comes_later(proxy: FaultyProxy) -> None:
+    def send() -> None:
+        [link] = proxy.links()
+        proxy.send_back(link, b"1", 0.01)
+        time.sleep(0.05)
+        proxy.send_back(link, b"2")
+
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as plain:
+        while not proxy.links():
+            time.sleep(0.01)
+        proxy.do(send)
+        assert plain.recv(1) + plain.recv(1) == b"12"
