@@ -51,6 +51,12 @@ class Server:
     def folder(self) -> Path:
         return Path(self._folder.name)
 
+    @property
+    def pid(self) -> int:
+        """The process of a server that was started."""
+        assert self._process is not None
+        return self._process.pid
+
     def client(self) -> redis.Redis:
         """Return a plain client, to look at what the package has stored."""
         return redis.Redis(port=self.port)

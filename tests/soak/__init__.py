@@ -1,0 +1,1 @@
+"""A site under load and under faults, and a model of what each of its sessions must hold."""
