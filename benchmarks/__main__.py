@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.servers import BINARIES, binary
 
-from . import about, growth, report, serving
+from . import about, faults, growth, report, serving
 from .engines import OTHERS
 from .rounds import Run
 from .rows import DEFAULT, QUICK, Effort, Row, rows
@@ -24,10 +24,11 @@ def arguments() -> argparse.Namespace:
     if binary(given.server) is None:
         parser.error("--server redis needs redis-server: apt-get install redis-server")
     asked = effort(given)
-    every = [*rows(asked, others(given)), *serving.rows(asked), *grown(given)]
-    given.rounds, given.rows = asked.rounds, [row for row in every if given.only in row.label]
+    every = [*rows(asked, others(given)), *serving.rows(asked), *grown(given), *faulty(given)]
+    given.rows = [row for row in every if given.only in row.label]
     if not given.rows:
         parser.error(f"no row has {given.only!r}: {', '.join(row.label for row in every)}")
+    given.rounds = max(min(asked.rounds, row.rounds or asked.rounds) for row in given.rows)
     if given.plots:
         refuse_plots(parser, given.rows)
     return given
@@ -76,6 +77,11 @@ def grown(given: argparse.Namespace) -> list[Row]:
     return growth.rows(quick=given.quick)
 
 
+def faulty(given: argparse.Namespace) -> list[Row]:
+    """Return the rows of faults, which take minutes, where they are asked for."""
+    return faults.rows() if given.only.startswith(faults.PART) else []
+
+
 def effort(given: argparse.Namespace) -> Effort:
     """Return how much the command line asks for; one round at least."""
     asked = QUICK if given.quick else DEFAULT
@@ -97,7 +103,7 @@ def measure(given: argparse.Namespace) -> None:
     print(report.text(run.samples))
     print(about.foot(facts))
     if not given.only:
-        print(growth.LEFT_OUT)
+        print(growth.LEFT_OUT, faults.LEFT_OUT, sep="\n")
     keep(about.document(run.samples, facts), given)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from . import growth, targets
+from . import faults, growth, targets
 from .engines import BARE, CACHE, ENGINES, FLOOR, OURS
 from .rounds import Samples
 from .spread import Spread, ratios, values
@@ -47,7 +47,7 @@ def text(samples: Sequence[Samples]) -> str:
     """Return a table for each metric, medians with the quartiles in brackets; last the targets."""
     parts = [(part, metric) for part, metrics in PARTS.items() for metric in metrics]
     lines = [line for each in parts for line in _tables(samples, *each)]
-    return "\n".join([*lines, *targets.table(samples)])
+    return "\n".join([*lines, *faults.table(samples), *targets.table(samples)])
 
 
 def _tables(samples: Sequence[Samples], part: str, metric: str) -> Iterator[str]:

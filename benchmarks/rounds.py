@@ -126,7 +126,7 @@ class Run:
             yield done
 
     def _warm_up(self, row: Row) -> None:
-        if row.place is not Place.FRESH:
+        if row.place not in {Place.FRESH, Place.FAULTY}:
             for engine in row.engines:
                 self._worker(engine, row.place).ask(row.warm_up())
 
@@ -146,8 +146,8 @@ class Run:
         return self._workers[engine, place]
 
     def _start(self, engine: str, place: Place) -> Worker:
-        counted = ["counted"] if place is Place.COUNTED else []
-        return Worker(engine, self._url(engine, place), *counted)
+        options = {Place.COUNTED: ["counted"], Place.FAULTY: ["faulty", self._server.name]}
+        return Worker(engine, self._url(engine, place), *options.get(place, []))
 
     def _url(self, engine: str, place: Place) -> str:
         database = list(product(ENGINES, Place)).index((engine, place))

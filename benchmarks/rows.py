@@ -32,6 +32,7 @@ class Place(Enum):
     KEPT = auto()  # one for the whole run
     COUNTED = auto()  # another one, which counts round trips
     FRESH = auto()  # one for this row alone
+    FAULTY = auto()  # another one, with a server and a faulty way to it of its own
 
 
 class Effort(NamedTuple):
