@@ -25,8 +25,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--server", choices=BINARIES, default="valkey", help="which server to run on")
 
 
-_SLOW = {"client", "example", "test_benchmarks.py", "test_django_suites.py", "test_packaging.py"}
 _BROWSER = {"client", "example"}
+_SERVERS = {"cluster", "faults", "sentinel", "soak"}
+_SLOW = {*_BROWSER, *_SERVERS, "fuzz"}
+_SLOW |= {"test_benchmarks.py", "test_django_suites.py", "test_packaging.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         if part in _BROWSER:
             item.add_marker(pytest.mark.browser)
+        if part in _SERVERS:
+            item.add_marker(pytest.mark.servers)
 
 
 @pytest.fixture(scope="session", autouse=True)
