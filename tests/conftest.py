@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zlib import crc32
 
 import hypothesis
 import pytest
@@ -23,6 +24,7 @@ hypothesis.settings.register_profile("long", max_examples=5000)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--server", choices=BINARIES, default="valkey", help="which server to run on")
+    parser.addoption("--share", metavar="K/N", help="run the K-th of N equal shares of the tests")
 
 
 _BROWSER = {"client", "example"}
@@ -31,7 +33,16 @@ _SLOW = {*_BROWSER, *_SERVERS, "fuzz"}
 _SLOW |= {"test_benchmarks.py", "test_django_suites.py", "test_packaging.py"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _mark(items)
+    if config.option.share:
+        share, shares = map(int, config.option.share.split("/"))
+        others = [item for item in items if crc32(item.nodeid.encode()) % shares != share - 1]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
+
+
+def _mark(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
     for item in items:
         part = item.path.relative_to(folder).parts[0]
@@ -41,6 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
         if part in _SERVERS:
             item.add_marker(pytest.mark.servers)
+        if part == "test_django_suites.py":
+            item.add_marker(pytest.mark.suites)
 
 
 @pytest.fixture(scope="session", autouse=True)
