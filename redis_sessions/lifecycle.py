@@ -52,6 +52,7 @@ class SessionLifecycle(SessionReading):
 
     began = False  # this object created its record
 
+    _tried: SessionKey | None = None  # under which a record was sent that may not be there
     _ended = False
     _emptied = False  # ended by a save that had nothing left to keep
     _holder: str | None = None  # as whom this object holds the lock
@@ -78,7 +79,10 @@ class SessionLifecycle(SessionReading):
         meta = self._device_fields(user, login=login)
         command = operations.create(key, now, expiry, idle, delta, meta=meta, login=login)
         self._created_at, self._expiry, self._idle = now, expiry, idle
-        before = (*self._enlistings(key.id, user, expiry, always=True),)
+        # What a reply was lost of may be there, under a key that nobody has.
+        orphan = [] if self._tried is None else [operations.end(self._tried)]
+        before = (*orphan, *self._enlistings(key.id, user, expiry, always=True))
+        self._tried = key
         return Save(
             data,
             delta,
@@ -92,7 +96,7 @@ class SessionLifecycle(SessionReading):
         )
 
     def _created(self, key: SessionKey, save: Save) -> None:
-        self._session_key = str(key)
+        self._session_key, self._tried = str(key), None
         save.data.settle(save.delta)
         self._version, self._stale, self._seals = 1, {}, sealing.UNSEALED
         self._user, self._indexed = save.user, save.expiry

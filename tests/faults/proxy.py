@@ -39,6 +39,9 @@ class Debts:
         self._asked, self._answered = hiredis.Reader(), hiredis.Reader()
 
     def ask(self, data: bytes) -> None:
+        if not data.startswith(b"*") and not self._asked.has_data():  # a command as people type it
+            self.open += data.count(b"\n")
+            return
         self._asked.feed(data)
         while self._asked.gets() is not False:
             self.open += 1
