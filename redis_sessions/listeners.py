@@ -207,7 +207,7 @@ class Listener:
             if now - lost >= self.bridged:
                 self._give_up()
             self._lost()
-            pause = min(self.cap, self.base * 2**failures)
+            pause = min(self.cap, self.base * 2 ** min(failures, 10))  # there are days of them
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311
 
     def _lost(self) -> None:

@@ -160,7 +160,7 @@ class ShardedListener:
                 self._doubt.set()
                 if not isinstance(error, errors.RedisError):
                     logger.exception("Who serves the sessions' channels is not known.")
-            await asyncio.sleep(min(self.cap, self.base * 2**failures))
+            await asyncio.sleep(min(self.cap, self.base * 2 ** min(failures, 10)))
 
     async def _settle(self) -> None:
         """Learn who serves what, and have each channel listened to there."""

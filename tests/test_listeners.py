@@ -248,3 +248,20 @@ async def test_a_confirmation_that_is_late_is_not_waited_for(server: Server, set
                     await listener.subscribe("one")
         finally:
             await listener.stop()
+
+
+class Refused(Heard):
+    """Never gets a connection, and does not wait between two tries."""
+
+    base = cap = 0.0
+    tries = 0
+
+    async def _connect(self) -> None:
+        self.tries += 1
+        raise redis.ConnectionError("refused")
+
+
+async def test_a_listener_goes_on_trying_however_long_it_takes() -> None:
+    refused = Refused()
+    await wait_until(lambda: refused.tries > 2000)
+    await refused.stop()

@@ -7,10 +7,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .. import executors, operations
-from ..commands import records
+from .. import connections, executors, operations
+from ..commands import Command, records
 from ..conf import config
 from ..exceptions import SessionStoreUnavailable
 from ..listeners import end
@@ -54,7 +54,7 @@ class Hub:
         self._reading: dict[str, _Hint] = {}
         self._news: dict[str, _News] = {}  # what was read, and not all sockets were told yet
         self._told = 0
-        self._waits = False  # for a server that is away
+        self._waits = self._has_told = False  # for a server that is away; that it is logged
         self._wake, self._arrival = asyncio.Event(), asyncio.Event()
         self._listener = listener(self._alias, self._heard, self._resumed)
         works = (self._refresh, self._pass_on, self._patrol)
@@ -153,27 +153,57 @@ class Hub:
         self._wake.clear()
 
     async def _read(self, hints: dict[str, _Hint]) -> None:
-        self._reading = hints
+        self._reading, failed = hints, {}
         try:
-            batch = [operations.peek(session_id) for session_id in hints]
-            records = await executors.arun(self._alias, *batch)
-        except SessionStoreUnavailable as error:
-            if not self._waits:  # once an outage
-                logger.warning("Live sessions wait to be read: %s", error)
-            self._waits = True
-            self._put_back(hints)
-            await asyncio.sleep(_PAUSE)
+            found = await self._peek([operations.peek(session_id) for session_id in hints])
+            for (session_id, hint), record in zip(hints.items(), found, strict=True):
+                if isinstance(record, SessionStoreUnavailable):
+                    failed[session_id] = hint
+                    self._tell_once(record)
+                else:
+                    self._arrived(session_id, record, hint.reason)
         except Exception:
             self._put_back(hints)
             raise
-        else:
-            self._waits = False
-            for (session_id, hint), record in zip(hints.items(), records, strict=True):
-                self._arrived(session_id, record, hint.reason)
         finally:
             self._reading = {}
             for hint in hints.values():
                 hint.done.set()
+        await self._try_again(failed, all_failed=len(failed) == len(hints))
+
+    async def _peek(self, batch: list[Command[Any]]) -> list[Any]:
+        """Read records; each that cannot be read now is a SessionStoreUnavailable.
+
+        In a cluster one master may be away, and the sessions of the others go on.
+        """
+        try:
+            return await executors.arun(self._alias, *batch)
+        except SessionStoreUnavailable as error:
+            if not connections.is_cluster(self._alias):
+                return [error] * len(batch)
+        each = (executors.arun(self._alias, command) for command in batch)
+        found = []
+        for reply in await asyncio.gather(*each, return_exceptions=True):
+            if isinstance(reply, BaseException) and not isinstance(reply, SessionStoreUnavailable):
+                raise reply
+            found.append(reply if isinstance(reply, SessionStoreUnavailable) else reply[0])
+        return found
+
+    async def _try_again(self, failed: dict[str, _Hint], *, all_failed: bool) -> None:
+        self._waits = all_failed
+        if all_failed:
+            self._put_back(failed)
+            await asyncio.sleep(_PAUSE)
+        elif failed:
+            asyncio.get_running_loop().call_later(_PAUSE, self._put_back, failed)
+        else:
+            self._has_told = False
+
+    def _tell_once(self, error: SessionStoreUnavailable) -> None:
+        """Log that sessions cannot be read: once an outage."""
+        if not self._has_told:
+            logger.warning("Live sessions wait to be read: %s", error)
+        self._has_told = True
 
     def _put_back(self, hints: dict[str, _Hint]) -> None:
         for session_id, hint in hints.items():

@@ -152,6 +152,27 @@ async def test_sockets_outlive_the_master_of_their_session(
         assert await socket.receive_output() == close(CloseCode.LOGGED_OUT)
 
 
+@pytest.mark.slow
+async def test_a_master_that_is_away_leaves_the_sockets_of_the_others_alone(
+    cluster: Cluster, settings: Any
+) -> None:
+    settings.REDIS_SESSIONS = {"REVALIDATE": 1}
+    visitors = [Visitor() for _ in range(12)]
+    for one in visitors:
+        await one.change(name="Ada")
+    victim = cluster.owner(slot(visitors[0]))
+    well = next(one for one in visitors if cluster.owner(slot(one)) is not victim)
+    async with visitors[0].socket(Told), well.socket(Told) as socket:
+        cluster.replica_of(victim).kill()
+        victim.kill()
+        await asyncio.sleep(2)  # all live sessions were to be read anew
+        session = SessionStore(well.session_key)
+        await comes_about(lambda: saved(session, name="Grace"))
+        await becomes(socket, name="Grace")
+        await session.aflush()
+        assert await socket.receive_output() == close(CloseCode.LOGGED_OUT)
+
+
 async def saved(session: SessionStore, **values: Any) -> bool:
     try:
         await session.aupdate(values)
