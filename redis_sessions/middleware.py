@@ -87,7 +87,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         """Set or delete the cookie by Django's rules; they save what is not saved yet."""
         session = _store(request)
         if session and session.unavailable and response.status_code >= 500:
-            return self._unavailable()  # also where another middleware met the error
+            return self.unavailable_response()  # also where another middleware met the error
         if session and _is_left_alone(session):
             patch_vary_headers(response, ("Cookie",))
             return response
@@ -112,9 +112,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
             )
         if not isinstance(exception, SessionStoreUnavailable):
             return None
-        return self._unavailable()
+        return self.unavailable_response()
 
-    def _unavailable(self) -> HttpResponse:
+    def unavailable_response(self) -> HttpResponse:
+        """Return the answer of a site whose session server is away."""
         text = "The service is unavailable for the moment. Please try again."
         return _try_again(503, text, after=self.retry_after)
 

@@ -40,6 +40,8 @@ class LiveSessionMiddleware(BaseMiddleware):
             logger.info("A socket is turned away: %s", error)  # the outage itself is logged once
             if live.has_begun:  # the consumer asked the server by itself
                 return live.give_up()
+            if live.has_answered:  # what was begun can only be broken off
+                raise
             return await _refuse(scope, receive, send)
         finally:
             await live.finish()

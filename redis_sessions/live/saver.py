@@ -57,10 +57,12 @@ class Saver:
         """Whether a save is under way in the background."""
         return self._task is not None and not self._task.done()
 
-    async def save(self) -> None:
+    async def save(self, has_left: Callable[[], bool] | None = None) -> bool:
         """Save what was changed before; while the server is away, keep it and try again.
 
-        Returns also when a save that was under way is done. Raises SessionGone, TypeError.
+        False where ``has_left()`` says that nobody waits for that any more; without it, there is
+        one try. Returns also when a save that was under way is done. Raises SessionGone, TypeError,
+        and after one try SessionStoreUnavailable.
         """
         try:
             while self._session.is_saving or self._has_changes():
@@ -68,20 +70,27 @@ class Saver:
                     await self.save_now()
                 except SessionStoreUnavailable as error:
                     if not self._has_changes():
-                        return  # what was under way was a touch
-                    await self._wait(error)
+                        break  # what was under way was a touch
+                    if has_left is None:
+                        raise
+                    await self._wait(error, has_left)
+                    if has_left():
+                        return False
                 else:
-                    return  # what changed meanwhile has its own turn
+                    break  # what changed meanwhile has its own turn
+            return True
         finally:
             _waiting.discard(self)
 
-    async def _wait(self, error: SessionStoreUnavailable) -> None:
+    async def _wait(self, error: SessionStoreUnavailable, has_left: Callable[[], bool]) -> None:
         """Wait until the server may be back. A process says once an outage that sessions do."""
         if not _waiting:
             logger.warning("Session %s waits to be saved: %s", self._session.id, error)
         _waiting.add(self)
         await _pause()
-        while breakers.would_refuse(config().alias):  # cheaper than to be refused
+        while (
+            breakers.would_refuse(config().alias) and not has_left()
+        ):  # cheaper than to be refused
             await _pause()
 
     async def save_now(self) -> None:
@@ -141,8 +150,8 @@ class Saver:
 
     async def _save_in_background(self) -> None:
         try:
-            while self._has_changes():
-                await self.save()
+            while self._has_changes() and await self.save(lambda: self._is_finished):
+                pass
         except Exception as error:  # noqa: BLE001 - the consumer's, who made the change
             self._failed(error)
 

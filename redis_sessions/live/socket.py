@@ -26,6 +26,7 @@ Message = MutableMapping[str, Any]
 SCOPE_KEY = "redis_sessions.live"  # where a scope holds its LiveSession
 
 _GRACE = 5.0  # seconds for a client that does not read, once its session has ended
+_BEGIN = {"websocket.accept", "http.response.start"}
 _CARRY_COOKIES = {"websocket.accept", "websocket.http.response.start", "http.response.start"}
 _OF_THE_USER = {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY}
 
@@ -34,6 +35,7 @@ class LiveSession:
     """The session of one connection, between the server's and the consumer's ends of it."""
 
     watches = False  # whether the consumer wants to be told what happens to the session
+    has_answered = False  # accepted the socket, or begun a response
     resolve_user: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     def __init__(
@@ -57,7 +59,7 @@ class LiveSession:
         self._joined: str | None = None
         self._news: tuple[Record | Unreadable | None, str] | None = None
         self._reread_after = 0  # the version of our own for which a record was read once more
-        self._is_accepted = self._is_closed = self._is_gone = self._has_begun = False
+        self._is_closed = self._is_gone = self._has_begun = False
         session.ends_when_emptied = False  # a socket that is open could not tell its new key
         session.writer = get_random_string(8)
 
@@ -98,13 +100,14 @@ class LiveSession:
             written = self._saver.has_saved
             headers = session_headers(self._cookies, self.session, is_written=written)
             message = {**message, "headers": [*message.get("headers", []), *headers]}
-        self._is_accepted = self._is_accepted or message["type"] == "websocket.accept"
-        await self._deliver(message)
+        if message["type"] in _BEGIN:
+            self.has_answered = True
+        await self._deliver(message, None)
 
-    async def _deliver(self, message: Message) -> None:
+    async def _deliver(self, message: Message, grace: float | None) -> None:
         """Hand a message to the server. It waits for who does not read: at the end not for long."""
         try:
-            async with asyncio.timeout(_GRACE if self._is_closed else None) as patience:
+            async with asyncio.timeout(grace) as patience:
                 self._sending.append(patience)
                 await self._send(message)
         except TimeoutError:
@@ -115,15 +118,19 @@ class LiveSession:
             self._sending.remove(patience)
 
     async def _save(self) -> bool:
-        """Save before a message leaves; tell whether it may leave."""
+        """Save before a message leaves; tell whether it may leave.
+
+        Raises SessionStoreUnavailable where there is no open socket yet, whose client would wait.
+        """
+        is_open = self._is_socket and self.has_answered
         try:
-            await self._saver.save()
+            is_saved = await self._saver.save(self._inbox.has_left if is_open else None)
         except SessionGone as error:
             self._failed(error)
             if self._is_socket:
                 return False
             raise
-        return not self._is_closed  # during the save
+        return is_saved and not self._is_closed  # during the save
 
     # Between two events
 
@@ -291,9 +298,9 @@ class LiveSession:
 
     async def _send_close(self, code: CloseCode) -> None:
         try:
-            if not self._is_accepted:  # a page sees a code only of a socket that was accepted
-                await self._deliver({"type": "websocket.accept"})
-            await self._deliver({"type": "websocket.close", **code.ending})
+            if not self.has_answered:  # a page sees a code only of a socket that was accepted
+                await self._deliver({"type": "websocket.accept"}, _GRACE)
+            await self._deliver({"type": "websocket.close", **code.ending}, _GRACE)
         except Exception as error:  # noqa: BLE001 - the client left; servers raise what they like
             logger.info("A socket of session %s was closed already: %r", self._joined, error)
 

@@ -52,6 +52,9 @@ class Turn(asyncio.Future[Any]):
             raise
 
 
+_AHEAD = 16  # messages at most that wait for a consumer that is held up
+
+
 class Inbox:
     """The messages for one consumer: those of the server, and those that we put before them.
 
@@ -72,7 +75,16 @@ class Inbox:
         self._messages: deque[Any] | None = None  # made at first use: most sockets never need one
         self._turn: Turn | None = None
         self._incoming: asyncio.Task[None] | None = None
-        self.is_idle = self._is_awaited = False
+        self.is_idle = self._is_awaited = self._has_left = False
+
+    def has_left(self) -> bool:
+        """Tell whether the client has left, though the consumer, held up, has not asked for that.
+
+        Some messages of the client are read ahead for it.
+        """
+        if self._incoming is None and not self._has_left and len(self._queue()) < _AHEAD:
+            self._incoming = asyncio.ensure_future(self._fetch())
+        return self._has_left
 
     def receive(self) -> Turn:
         """Return a future for the next message."""
@@ -136,6 +148,7 @@ class Inbox:
     async def _fetch(self) -> None:
         try:
             message = await self._receive()
+            self._has_left = message["type"] == "websocket.disconnect"
             await self._before(message)
         except asyncio.CancelledError:
             if self._turn is not None:

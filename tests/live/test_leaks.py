@@ -167,7 +167,7 @@ async def test_a_server_that_cancels_while_a_client_does_not_read_the_close_leav
     application = LiveSessionMiddlewareStack(Told.as_asgi())
     running = asyncio.ensure_future(application(scope, receive, send))
     [live] = await until(lambda: connected and lives(known))
-    await until(lambda: live._is_accepted)
+    await until(lambda: live.has_answered)
     await known.visit("end")
     await closing.wait()
     await until(lambda: live._saver._is_finished)
