@@ -18,6 +18,7 @@ from .commands.records import Outcome
 from .consequences import SessionConsequences
 from .exceptions import (
     LockLost,
+    NotReplicated,
     SessionGone,
     SessionLocked,
     SessionRotated,
@@ -222,8 +223,7 @@ class Hold:
         """
         if self._lease is not None:
             self._forget_changes()
-            away = isinstance(error, SessionStoreUnavailable)
-            yield from self._give_back(self._lease, is_worth_it=not away)
+            yield from self._give_back(self._lease, is_worth_it=not _is_away(error))
 
     def _forget_changes(self) -> None:
         """Have nobody save later, without the lock, what was meant to be saved under it."""
@@ -244,6 +244,11 @@ class Hold:
             logger.warning("The lock of session %s has to run out: %s", lease.session_id, error)
             return 0
         return int(held)
+
+
+def _is_away(error: BaseException) -> bool:
+    """Tell whether an error says that the server cannot be asked."""
+    return isinstance(error, SessionStoreUnavailable) and not isinstance(error, NotReplicated)
 
 
 def _runner() -> object:

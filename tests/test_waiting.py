@@ -16,6 +16,7 @@ from redis_sessions.session import SessionStore
 from tests.caches import caches
 from tests.conftest import Do, record_of
 from tests.live.visitors import until
+from tests.locked import Locked, lock_of
 from tests.observers import again
 from tests.people import log_in, person
 from tests.proxy import proxied
@@ -77,6 +78,10 @@ def patient(pair: Pair, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Pair:
 WRITES: dict[str, Callable[[Do, SessionStore], object]] = {
     "create": lambda do, session: do(SessionStore().create),
     "save": lambda do, session: do(session.save),
+    "save under a lock": lambda do, session: do(Locked(session).run),
+    "save at the end of a lock": lambda do, session: do(
+        Locked(session).run, lambda: session.update({"name": "Eve"})
+    ),
     "rotate": lambda do, session: do(session.cycle_key),
     "end": lambda do, session: do(session.delete),
 }
@@ -114,6 +119,17 @@ def test_a_write_that_no_replica_confirms_is_an_error_in_time(
     with pytest.raises(NotReplicated, match="0 of 1 replicas confirmed it within 500 ms"):
         WRITES[name](do, session)
     assert time.monotonic() - started < 3
+
+
+def test_a_lock_is_given_back_where_no_replica_confirms_what_it_saved(
+    do: Do, stored: Any, pair: Pair
+) -> None:
+    session = again(stored(name="Ada"))
+    pair.fall_behind()
+    with pytest.raises(NotReplicated):
+        do(Locked(session).run, lambda: session.update({"name": "Grace"}))
+    with pair.master.client() as client:
+        assert not client.exists(lock_of(session))
 
 
 def test_an_end_by_others_is_confirmed_too(do: Do, pair: Pair) -> None:

@@ -1,5 +1,6 @@
 """Commands on a session's lock: a string that says who holds it, and expires."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar, cast
 
 from .. import scripts
@@ -45,7 +46,7 @@ def fenced(command: Command[T], holder: str) -> Command[T]:
     script = scripts.joined(scripts.load("fence"), cast("scripts.Script", command.script))
     record, *rest = command.words[3:]
     words = ("EVALSHA", script.sha, 2, record, key(record), *rest, holder)
-    return Command(words, command.parse, command.wrong_type, script)
+    return replace(command, words=words, script=script)
 
 
 def _granted(reply: list[Any]) -> Grant:
