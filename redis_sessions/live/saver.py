@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import breakers
 from ..conf import config
-from ..exceptions import SessionGone, SessionStoreUnavailable
+from ..exceptions import LockLost, SessionGone, SessionStoreUnavailable
 from ..listeners import end
 from ..session import SessionStore
 
@@ -122,7 +122,7 @@ class Saver:
         try:
             if keep and (self.is_saving or self._has_changes()):
                 await self._save_at_last()
-        except (SessionGone, SessionStoreUnavailable) as error:
+        except (LockLost, SessionGone, SessionStoreUnavailable) as error:
             logger.error("The last changes of session %s are lost: %s", self._session.id, error)
         finally:
             if self._task is not None:
@@ -152,6 +152,8 @@ class Saver:
         try:
             while self._has_changes() and await self.save(lambda: self._is_finished):
                 pass
+        except LockLost:
+            return  # the block that held the lock raises it, in whatever task that is
         except Exception as error:  # noqa: BLE001 - the consumer's, who made the change
             self._failed(error)
 

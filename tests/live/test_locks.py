@@ -1,6 +1,7 @@
 """Locks in consumers: handlers and HTTP views take turns at one session."""
 
 import asyncio
+import contextlib
 from types import ModuleType
 from typing import Any
 
@@ -121,6 +122,57 @@ async def test_a_task_of_a_consumer_can_lock(visitor: Visitor, redis_client: red
         await until(lambda: redis_client.exists(f"{visitor.record}:lock"))
         await visitor.visit("add")
     assert visitor.stored() == {"n": 2}
+
+
+async def test_a_task_that_expects_to_lose_the_lock_goes_on_and_so_does_its_socket(
+    visitor: Visitor, redis_client: redis.Redis
+) -> None:
+    class Consumer(AsyncJsonWebsocketConsumer):
+        async def receive_json(self, content: Any) -> None:
+            self.task = asyncio.ensure_future(self.lose())
+
+        async def lose(self) -> None:
+            with contextlib.suppress(LockLost):
+                async with self.scope["session"].alock() as session:
+                    redis_client.delete(f"{visitor.record}:lock")
+                    session["n"] = 5
+                    await asyncio.sleep(0.3)  # longer than until what a task did is saved
+            await self.send_json("lost")
+
+    await visitor.change(n=0)
+    async with visitor.socket(Consumer) as socket:
+        for _ in range(2):
+            await socket.send_json_to({})
+            assert await socket.receive_json_from() == "lost"
+    assert visitor.stored() == {"n": 0}
+
+
+async def test_a_client_that_leaves_while_a_task_has_lost_the_lock_ends_the_socket_as_ever(
+    visitor: Visitor, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    tasks: list[asyncio.Task[None]] = []
+    inside = asyncio.Event()
+
+    class Consumer(AsyncJsonWebsocketConsumer):
+        async def receive_json(self, content: Any) -> None:
+            tasks.append(asyncio.ensure_future(self.lose()))
+
+        async def lose(self) -> None:
+            async with self.scope["session"].alock() as session:
+                redis_client.delete(f"{visitor.record}:lock")
+                session["n"] = 5
+                inside.set()
+                await asyncio.sleep(60)
+
+    await visitor.change(n=0)
+    async with visitor.socket(Consumer) as socket:
+        await socket.send_json_to({})
+        await inside.wait()
+        await socket.disconnect()
+    tasks[0].cancel()
+    await asyncio.wait(tasks)
+    assert "The last changes of session" in caplog.text
+    assert visitor.stored() == {"n": 0}
 
 
 async def test_a_handler_that_waits_for_the_lock_learns_that_the_session_ended(
