@@ -27,7 +27,8 @@ _TOKEN_LENGTH = 20  # characters of [0-9a-z]: 103 bits
 def holder_text(what: str) -> str:
     """Return what a lock holds: a token, and who has it since when."""
     token, host = tokens.random_text(_TOKEN_LENGTH), platform.node() or "?"
-    return f"{token} {operations.now()} {os.getpid()} {host} {what}"
+    text = f"{token} {operations.now()} {os.getpid()} {host} {what}"
+    return text.encode("utf-8", "replace").decode()  # a name may hold half a character
 
 
 def described(holder: bytes) -> str:
@@ -133,8 +134,9 @@ class Keeper:
             self._due[lease] = due
             if self._thread is None:
                 name = "redis_sessions locks"
-                self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=name, daemon=True)
+                thread.start()  # may fail: then the next lease tries again
+                self._thread = thread
             elif due < self._wakes_at:
                 self._changed.notify()
 
