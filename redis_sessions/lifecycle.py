@@ -101,6 +101,7 @@ class SessionLifecycle(SessionReading):
         self._version, self._stale, self._seals = 1, {}, sealing.UNSEALED
         self._user, self._indexed = save.user, save.expiry
         self._device = save.meta.get(DEVICE, b"")
+        self._holder = None  # of the lock of another record
         self._ended = self._emptied = self.superseded = False
         self.began = self.modified = True
 

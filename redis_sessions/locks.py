@@ -9,6 +9,7 @@ import random
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from copy import deepcopy
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
@@ -84,9 +85,23 @@ class SessionLocking(SessionConsequences):
             yield self
             await steps.arun(hold.save())
         except BaseException as error:
-            await steps.arun(hold.abort(error))
+            await _to_the_end(hold.abort(error))
             raise
-        await steps.arun(hold.end())
+        await _to_the_end(hold.end())
+
+
+async def _to_the_end(work: Work[None]) -> None:
+    """Do all steps before a cancellation is heeded: the lock would stay otherwise."""
+    task, cancelled = asyncio.ensure_future(steps.arun(work)), None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        task.result()
+    else:
+        raise cancelled from (None if task.cancelled() else task.exception())
 
 
 class _Both:
@@ -117,6 +132,7 @@ class Hold:
         self._lease: Lease | None = None
         self._is_new = False  # nobody else can have it
         self._entered: SessionData | None = None
+        self._before: dict[Any, Any] = {}  # what a session held that is stored nowhere
         self._has_written = False
 
     def begin(self) -> Work[None]:
@@ -128,7 +144,7 @@ class Hold:
         if session._hold is not None and session._hold.owner == self.owner:
             return  # the block around this one sees to everything
         if session.key is None or session._emptied:
-            self._is_new = True
+            self._is_new, self._before = True, deepcopy(dict(session._at_hand()))
             return
         self._lease = Lease(session.id, self._seconds, self._what)
         yield from self._take()
@@ -157,13 +173,24 @@ class Hold:
     def _ask(self) -> Grant:
         asked = monotonic()
         [grant] = self._session._run(self._command())
+        if self._is_outdated(grant):
+            [grant] = self._session._run(self._command())
         return self._answered(grant, asked)
 
     async def _aask(self) -> Grant:
         async with self._session._lock:  # what a save under way writes would be missed
             asked = monotonic()
             [grant] = await self._session._arun(self._command())
+            if self._is_outdated(grant):
+                [grant] = await self._session._arun(self._command())
             return self._answered(grant, asked)
+
+    def _is_outdated(self, grant: Grant) -> bool:
+        """Tell whether meanwhile another thread or task has learnt what the record holds now.
+
+        Where it was a failover that lost that, to ask again gives the same, and that is taken.
+        """
+        return isinstance(grant.record, Record) and self._session.is_older(grant.record)
 
     def _command(self) -> Any:
         lease = self._lease
@@ -190,15 +217,17 @@ class Hold:
     def save(self) -> Work[None]:
         """Store what the block has changed. Raises LockLost."""
         session = self._session
-        if (self._lease is None or not self._is_same()) and not self._begins():
+        if not self._is_to_save():
             return
         before = session.written
         yield _Both(session.save, session.asave)
         self._has_written = session.written != before
 
-    def _begins(self) -> bool:
+    def _is_to_save(self) -> bool:
         session = self._session
-        return self._is_new and session._begins_anew() and not session.is_obsolete()
+        if session._begins_anew():
+            return self._is_new and not session.is_obsolete()
+        return (self._is_new or self._lease is not None) and not session._ended
 
     def _is_same(self) -> bool:
         """Tell whether the block has neither ended the session nor left it for another."""
@@ -221,16 +250,25 @@ class Hold:
 
         Where the server is away, that has to run out: nobody is to wait for it a second time.
         """
-        if self._lease is not None:
+        if self._lease is not None or self._is_new:
             self._forget_changes()
+        if self._lease is not None:
             yield from self._give_back(self._lease, is_worth_it=not _is_away(error))
 
     def _forget_changes(self) -> None:
         """Have nobody save later, without the lock, what was meant to be saved under it."""
-        data = self._session._at_hand()
-        if self._entered is not None and self._is_same():
-            known = self._entered if data.replaces else data
-            self._session._session_cache = self._session._new_data(known.as_stored())
+        session, data = self._session, self._session._at_hand()
+        if self._entered is None and not self._is_new:
+            return  # the block was not entered
+        if session.key is None or session._emptied:  # nothing of it is stored
+            session._session_cache = session._new_data()
+            session._session_cache.update(self._before)
+        elif not session._ended:
+            known = self._entered if data.replaces and self._is_same() else data
+            if known is None or known.replaces:
+                del session._session_cache  # to be read anew
+            else:
+                session._session_cache = session._new_data(known.as_stored())
 
     def _give_back(self, lease: Lease, *, is_worth_it: bool = True) -> Work[int]:
         if self._session._hold is self:
