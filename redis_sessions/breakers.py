@@ -100,7 +100,7 @@ def failed(alias: str, started: float, fault: Fault, message: str) -> None:
     if not fault.stops:
         if fault is not NONE_FREE:
             answered(alias)  # it is there, and refuses
-        _tell(alias, fault, message)
+        tell(alias, fault, message)
         return
     with _State.lock:
         breaker = troubled.get(alias)
@@ -112,9 +112,8 @@ def failed(alias: str, started: float, fault: Fault, message: str) -> None:
         logger.error("%s", message)
     if has_opened and not _unlogged.get():
         logger.error(
-            "The session server of CACHES[%r] is left alone: calls fail at once, and one in %s"
-            " seconds asks whether it is back.",
-            alias,
+            "%s is left alone: calls fail at once, and one in %s seconds asks whether it is back.",
+            _server(alias),
             PAUSE,
         )
 
@@ -125,9 +124,9 @@ def answered(alias: str) -> None:
         breaker = troubled.pop(alias, None)
     if breaker is not None:
         logger.warning(
-            "The session server of CACHES[%r] answers again, %.1f seconds after the first call"
+            "%s answers again, %.1f seconds after the first call"
             " that failed; %d calls failed at once.",
-            alias,
+            _server(alias),
             monotonic() - breaker.since,
             breaker.refused,
         )
@@ -143,7 +142,7 @@ def unlogged() -> Iterator[None]:
         _unlogged.reset(token)
 
 
-def _tell(alias: str, fault: Fault, message: str) -> None:
+def tell(alias: str, fault: Fault, message: str) -> None:
     """Log a refusal, unless that was done a short while ago."""
     if _unlogged.get():
         return
@@ -154,6 +153,19 @@ def _tell(alias: str, fault: Fault, message: str) -> None:
             _told[alias, fault.name] = now
     if not is_known:
         logger.error("%s", message)
+
+
+def name_of(alias: str, node: str) -> str:
+    """Return the name of a node's own breaker: when one is left alone, the others are not."""
+    return f"{alias}, {node}"
+
+
+def _server(name: str) -> str:
+    """Say in words what has the breaker of this name."""
+    alias, _, node = name.rpartition(", ")
+    if alias:
+        return f"The node {node} of CACHES[{alias!r}]"
+    return f"The session server of CACHES[{name!r}]"
 
 
 def forget() -> None:

@@ -158,8 +158,7 @@ class AsyncCluster:
 
 
 def _name(alias: str, address: Address) -> str:
-    """Return the name of a node's own breaker: when one is left alone, the others are not."""
-    return f"{alias}, {address.host}:{address.port}"
+    return breakers.name_of(alias, f"{address.host}:{address.port}")
 
 
 def _admit(alias: str, address: Address) -> None:

@@ -19,7 +19,7 @@ from .breakers import troubled
 from .clusters import AsyncCluster, SyncCluster
 from .commands import Command, server
 from .exceptions import SessionStoreUnavailable
-from .faults import LOST, Unanswered, fault_of
+from .faults import LOST, Fault, LeftAlone, Unanswered, Unmapped, fault_of
 from .pools import SyncPool, SyncWire
 from .queries import Query
 from .wires import SharedConnection
@@ -63,14 +63,28 @@ class _Call:
                 f"The session server of CACHES[{self.alias!r}] failed: {str(error).rstrip('.')}."
                 f" {fault.advice}"
             )
-            failed = {self.alias: error} if self.query is None else self.query.failed
-            for name, reason in failed.items():
-                breakers.failed(name, self.started, fault_of(reason), message)
+            self._blame(error, fault, message)
             raise SessionStoreUnavailable(message) from error
         if self.failures == 1:
             return 0.0  # an idle connection that died is no reason to wait
         pause = min(self.cap, self.base * 2 ** (self.failures - 1))
         return random.uniform(pause / 2, pause)  # noqa: S311
+
+    def _blame(self, error: errors.RedisError, fault: Fault, message: str) -> None:
+        """Count the failure as that of the server; of a cluster, of the nodes that failed.
+
+        Where none of those answers, it is the cluster's: else each of them would be waited for.
+        """
+        nodes = {} if self.query is None else self.query.failed
+        if self.query is None or isinstance(error, Unmapped):
+            nodes = {name: nodes[name] for name in nodes if name in troubled}
+            breakers.failed(self.alias, self.started, fault, message)
+        elif self.query.is_mapped:
+            breakers.answered(self.alias)
+        for name, reason in nodes.items():
+            breakers.failed(name, self.started, fault_of(reason), message)
+        if self.query is not None and not (nodes or isinstance(error, Unmapped | LeftAlone)):
+            breakers.tell(self.alias, fault, message)
 
     def asking(self, commands: Sequence[Command[Any]]) -> Query:
         """Return what is asked of a cluster: at the second try, what has no reply yet."""

@@ -3,6 +3,7 @@
 No clock, no connection. Which errors are tried again: see the table in docs/failure.rst.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from redis import exceptions as errors
@@ -14,6 +15,15 @@ class Unanswered(errors.TimeoutError):
 
 class LeftAlone(errors.ConnectionError):
     """A node of a cluster fails one call after another, and was not even asked."""
+
+
+class Unmapped(errors.ConnectionError):
+    """None of the nodes of a cluster that are known tells who serves what."""
+
+    def __init__(self, reasons: Mapping[str, errors.RedisError]) -> None:
+        """``reasons`` are what the nodes that were asked said, by their addresses."""
+        super().__init__(f"No node of the cluster tells its slots ({_listed(reasons)})")
+        self.reasons = [*reasons.values()]
 
 
 @dataclass(eq=False)
@@ -104,6 +114,8 @@ REFUSED = Fault("refused", "Check the entry's credentials.")
 NOPERM = Fault("NOPERM", "Give its user the permissions that sessions need (ACL SETUSER).")
 OTHER = Fault("other", "Check that LOCATION leads to Redis or Valkey, and look at its log.")
 
+NO_CLUSTER = Fault("no cluster", "It is a single server: leave OPTIONS['CLUSTER'] out.")
+
 _BY_CLASS = (
     (LeftAlone, LEFT_ALONE),
     (errors.MaxConnectionsError, NONE_FREE),
@@ -126,9 +138,24 @@ _BY_WORD = {"BUSY": BUSY, "MISCONF": MISCONF, "NOREPLICAS": NOREPLICAS}
 
 def fault_of(error: errors.RedisError) -> Fault:
     """Return what an error means."""
+    if isinstance(error, Unmapped):
+        return _common(error.reasons)
     for kind, fault in _BY_CLASS:
         if isinstance(error, kind):
             return fault
     if isinstance(error, errors.ConnectionError):
         return MAX_CLIENTS if "max number of clients" in str(error) else LOST
+    if "cluster support disabled" in str(error):
+        return NO_CLUSTER
     return _BY_WORD.get(str(error).partition(" ")[0], OTHER)
+
+
+def _common(reasons: Iterable[errors.RedisError]) -> Fault:
+    """Return what it means that all nodes fail: a refusal only where all refuse."""
+    faults = [fault_of(error) for error in reasons if not isinstance(error, LeftAlone)]
+    return next((fault for fault in faults if fault.stops), faults[0] if faults else LOST)
+
+
+def _listed(reasons: Mapping[str, errors.RedisError]) -> str:
+    told = (f"{where}: {str(error).rstrip('.')}" for where, error in reasons.items())
+    return "; ".join(told) or "there was no time to ask one"

@@ -53,6 +53,7 @@ class Query:
     def __init__(self, commands: Sequence[Command[Any]], until: float = math.inf) -> None:
         self.until = until
         self.failed: dict[str, errors.RedisError] = {}  # by the names of nodes
+        self.is_mapped = False  # whether a node has told it the map
         self._commands = commands
         self._masters: list[int] = []
         self._errands: list[list[Errand]] = []
@@ -71,9 +72,14 @@ class Query:
         """Return what has no reply yet, in order."""
         return [one for errands in self._errands for one in errands if not one.is_done]
 
+    @property
+    def is_late(self) -> bool:
+        """Whether there is no time left."""
+        return monotonic() >= self.until
+
     def check_time(self) -> None:
         """Raise redis.TimeoutError where there is none left."""
-        if monotonic() >= self.until:
+        if self.is_late:
             raise errors.TimeoutError(_LATE)
 
     def redirect(self) -> None:

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple, TypeVar
 from redis import exceptions as errors
 
 from .commands import Command, sharding
+from .faults import Unmapped
 from .queries import Errand, Query, dealt
 from .slots import UNKNOWN, Address, SlotMap
 
 T = TypeVar("T")
-
-_NONE_KNOWN = "No node of the cluster is known."
 
 
 class Batch(NamedTuple):
@@ -37,7 +36,7 @@ class Router:
     def __init__(self, starts: Iterable[Address]) -> None:
         self.starts = list(starts)
         self._is_doubtful, self._is_learning = True, False
-        self._failed = set[Address]()  # since the map was learnt
+        self._failed: dict[Address, None] = {}  # since the map was learnt, the latest last
         self._newest: Address | None = None  # the node that was named by one that is not in charge
         self.slots = SlotMap(UNKNOWN)
 
@@ -55,21 +54,26 @@ class Router:
         """Have the next call learn the map anew, from a node that has not failed."""
         self._is_doubtful = True
         if failed is not None:
-            self._failed.add(failed)
+            self._note(failed)
 
     def learn(self, query: Query) -> Route[None]:
-        """Have a node tell the map. Raises redis.RedisError where none does."""
-        error: Exception = errors.ConnectionError(_NONE_KNOWN)
+        """Have a node tell the map. Raises redis.RedisError where none does.
+
+        That is Unmapped only where each node that is known has failed since the map was learnt.
+        """
+        query.is_mapped, reasons = False, dict[str, errors.RedisError]()
         for address in self._to_ask():
-            query.check_time()
+            if query.is_late:
+                break
             [answer] = yield [Batch(address, [sharding.slots()])]
-            reply = answer if isinstance(answer, errors.RedisError) else answer[0]
-            try:
-                self._learn(reply, address)
+            error = self._learn(answer, address)
+            if error is None:
+                query.is_mapped = True
                 return
-            except (errors.RedisError, ValueError) as wrong:
-                error = wrong
-        raise errors.ConnectionError(f"No node of the cluster tells its slots: {error}") from error
+            reasons[f"{address.host}:{address.port}"] = error
+        if not self._failed.keys() >= set(self._known()):
+            query.check_time()  # raises: there was none to ask the others
+        raise Unmapped(reasons)
 
     def _learn_for_all(self, query: Query) -> Route[None]:
         """Learn, while other calls go by the map that there is."""
@@ -79,18 +83,32 @@ class Router:
         finally:
             self._is_learning = False
 
-    def _learn(self, reply: Any, address: Address) -> None:
-        if isinstance(reply, errors.RedisError):
-            self._failed.add(address)
-            raise reply
-        self.slots = SlotMap.from_reply(reply, address)
-        self._is_doubtful, self._newest, self._failed = False, None, set()
+    def _learn(self, answer: Answer, address: Address) -> errors.RedisError | None:
+        """Take in what a node answers; return what is wrong with it."""
+        reply = answer if isinstance(answer, errors.RedisError) else answer[0]
+        if not isinstance(reply, errors.RedisError):
+            try:
+                self.slots = SlotMap.from_reply(reply, address)
+            except ValueError as error:
+                reply = errors.ResponseError(str(error))
+            else:
+                self._is_doubtful, self._newest, self._failed = False, None, {}
+                return None
+        self._note(address)
+        return reply
 
-    def _to_ask(self) -> list[Address]:
+    def _note(self, failed: Address) -> None:
+        self._failed.pop(failed, None)
+        self._failed[failed] = None
+
+    def _known(self) -> list[Address]:
         first = [self._newest] if self._newest else []
         others = random.sample(self.slots.nodes, len(self.slots.nodes))
-        nodes = [*dict.fromkeys([*first, *others, *self.starts])]
-        return [node for node in nodes if node not in self._failed] or nodes
+        return [*dict.fromkeys([*first, *others, *self.starts])]
+
+    def _to_ask(self) -> list[Address]:
+        """Name nodes that have not failed; where all have, begin with whom it is longest ago."""
+        return [node for node in self._known() if node not in self._failed] or [*self._failed]
 
     def _stage(self, errands: Sequence[Errand]) -> _Stage:
         """Return what can leave now, by node: all of one kind, or all for one node."""

@@ -1,24 +1,29 @@
 """The breaker: when a server is left alone, who asks whether it is back, what is logged."""
 
 import asyncio
+import contextlib
 import logging
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from redis import exceptions as errors
 
-from redis_sessions import breakers, connections
+from redis_sessions import breakers, connections, executors, faults
 from redis_sessions.breakers import Breaker
 from redis_sessions.exceptions import SessionStoreUnavailable
+from redis_sessions.queries import Query
 from redis_sessions.session import SessionStore
 from tests.caches import caches
 from tests.conftest import Do
 from tests.faults.proxy import FaultyProxy
 from tests.faults.settings import hasty_caches, impatient
 from tests.live.visitors import until
-from tests.servers import Server
+from tests.servers import Server, free_port
 
 UNKNOWN = "a" * 40  # a session key that is well-formed
 
@@ -255,3 +260,62 @@ def test_other_settings_begin_anew(
     assert is_open()
     settings.CACHES = caches(server.url)
     assert not do(SessionStore().exists, UNKNOWN)
+
+
+@pytest.fixture(params=["silent", "refused"])
+def no_node(request: pytest.FixtureRequest, settings: Any, monkeypatch: Any) -> Iterator[None]:
+    """A cluster of which no node answers."""
+    monkeypatch.setattr(breakers, "PAUSE", 3600)
+    with contextlib.ExitStack() as stack:
+        ports = [free_port() for _ in range(3)]
+        if request.param == "silent":
+            nodes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in ports]
+            ports = [node.getsockname()[1] for node in nodes]
+        urls = [f"redis://127.0.0.1:{port}" for port in ports]
+        settings.CACHES = caches(urls, CLUSTER=True, SOCKET_TIMEOUT=0.2)
+        yield
+        connections.close()
+
+
+@pytest.mark.usefixtures("no_node")
+def test_a_cluster_of_which_no_node_answers_is_left_alone(
+    fails: Callable[[], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert "tells its slots" in fails()
+    assert not is_open()
+    fails()
+    assert is_open()
+    assert "left alone for a moment" in fails()
+    assert [level for level, _ in logged(caplog)] == [logging.ERROR, logging.ERROR]
+
+
+def test_a_cluster_of_which_a_node_answers_is_not_left_alone() -> None:
+    for _ in range(2):
+        breakers.failed("sessions", time.monotonic(), faults.LATE, "It is late.")
+    assert is_open()
+    call = executors._Call("sessions", 0.0)
+    call.query = Query([])
+    call.query.is_mapped = True
+    call.query.failed["sessions, 127.0.0.1:1"] = lost = errors.ConnectionError("lost")
+    try:
+        call.failures = 1
+        with pytest.raises(SessionStoreUnavailable):
+            call.pause_after(lost)
+        assert breakers.troubled.keys() == {"sessions, 127.0.0.1:1"}
+    finally:
+        breakers.forget()
+
+
+def test_of_a_cluster_the_node_is_named_that_is_left_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    name = breakers.name_of("sessions", "127.0.0.1:1")
+    try:
+        for _ in range(2):
+            breakers.failed(name, time.monotonic(), faults.LATE, "It is late.")
+        breakers.answered(name)
+    finally:
+        breakers.forget()
+    _, (_, opened), (_, closed) = logged(caplog)
+    assert opened.startswith("The node 127.0.0.1:1 of CACHES['sessions'] is left alone")
+    assert closed.startswith("The node 127.0.0.1:1 of CACHES['sessions'] answers again")

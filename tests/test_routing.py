@@ -11,6 +11,7 @@ from redis import exceptions as errors
 
 from redis_sessions import scripts
 from redis_sessions.commands import Command, index, records, server, sharding, sockets
+from redis_sessions.faults import Unmapped
 from redis_sessions.queries import Query
 from redis_sessions.routing import Batch, Router
 from redis_sessions.slots import Address, slot_of
@@ -203,10 +204,63 @@ def test_a_node_that_was_lost_is_not_asked_who_serves_what() -> None:
     assert set(asked) == {7000, 7002}
 
 
-def test_a_cluster_of_which_no_node_answers_is_an_error_that_says_so() -> None:
+def test_a_cluster_of_which_no_node_answers_is_an_error_that_names_them_all() -> None:
     nodes = Nodes(lambda *_: errors.ConnectionError("refused"))
-    with pytest.raises(errors.ConnectionError, match=r"No node .* tells its slots: refused"):
-        nodes.drive(router(), Query(READS))
+    with pytest.raises(Unmapped, match="tells its slots") as caught:
+        nodes.drive(Router(NODES), Query(READS))
+    for node in NODES:
+        assert f"{node.host}:{node.port}: refused" in str(caught.value)
+
+
+class Hanging(Nodes):
+    """Some nodes hang: the time of a call is over once it has asked one of them for the map."""
+
+    def __init__(self, ports: set[int]) -> None:
+        super().__init__(self._hang)
+        self.query, self.ports = Query(READS), ports
+        self.asked: list[int] = []
+
+    def _hang(self, port: int, words: tuple[Any, ...]) -> Any:
+        if words[0] == "CLUSTER":
+            self.asked.append(port)
+        if port not in self.ports:
+            return echo(port, words)
+        self.query.until = 0.0
+        return errors.TimeoutError("late")
+
+    def call(self, router: Router) -> list[Any]:
+        self.query = Query(READS)
+        return self.drive(router, self.query)
+
+
+def test_a_node_that_hangs_is_not_taken_for_the_cluster() -> None:
+    """Who had no time to ask the others asks one of them at the next call."""
+    nodes, one = Hanging({7000, 7001}), Router(NODES)
+    for _ in range(2):
+        with pytest.raises(errors.TimeoutError):
+            nodes.call(one)
+    nodes.ports = set()
+    assert len(nodes.call(one)) == 3
+    assert nodes.asked == [7000, 7001, 7002]
+
+
+def test_that_all_nodes_hang_is_known_when_each_was_asked_in_some_call() -> None:
+    nodes, one = Hanging({7000, 7001, 7002}), Router(NODES)
+    for error in (errors.TimeoutError, errors.TimeoutError, Unmapped, Unmapped):
+        with pytest.raises(error):
+            nodes.call(one)
+    assert nodes.asked == [7000, 7001, 7002, 7000]
+
+
+def test_where_all_have_failed_it_goes_on_with_whom_it_is_longest_ago() -> None:
+    nodes, one = Hanging({7000, 7001}), Router(NODES)
+    one.doubt(NODES[2])  # it failed before the others did
+    for _ in range(2):
+        with pytest.raises(errors.RedisError):
+            nodes.call(one)
+    nodes.ports = set()
+    nodes.call(one)
+    assert nodes.asked == [7000, 7001, 7002]
 
 
 def test_a_slot_that_nobody_serves_is_an_error_until_somebody_does() -> None:
