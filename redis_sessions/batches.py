@@ -12,6 +12,11 @@ from .faults import fault_of
 Words = tuple[Any, ...]
 
 
+def waits(commands: Sequence[Command[Any]]) -> bool:
+    """Tell whether replicas are to confirm what some command writes."""
+    return any(command.waits for command in commands)
+
+
 def packed(batch: Sequence[Words]) -> bytes:
     """Return the bytes of commands that leave together."""
     return b"".join([hiredis.pack_command(words) for words in batch])

@@ -167,7 +167,10 @@ def _wrong_connection() -> Iterator[CheckMessage]:
         connections.parameters(alias, parse_url)
         connections.parameters(alias, aparse_url)
     except ImproperlyConfigured as error:
-        hint = "See the documentation's installation page for an entry that works."
+        hint = (
+            "See the documentation: the settings page for an entry that works, the deployment page"
+            " for SENTINELS and CLUSTER."
+        )
         yield Error(str(error), hint=hint, id=_id("E001"))
         return
     if config().WAIT_REPLICAS and connections.is_cluster(alias):

@@ -170,7 +170,11 @@ def parameters(alias: str, parse_url: Callable[[str], Any]) -> dict[str, Any]:
     ours = DEFAULTS | {key: value for key, value in given.items() if key not in NOT_OURS}
     of_url = NOT_OURS - {"connection_class"}  # the URL names one for TLS and for Unix sockets
     made = ours | {key: value for key, value in address.items() if key not in of_url}
-    if options.get("SENTINELS"):
+    if not isinstance(options.get("CLUSTER", False), bool):
+        raise ImproperlyConfigured(
+            f"CACHES[{alias!r}]: OPTIONS['CLUSTER'] is True or False, not {options['CLUSTER']!r}."
+        )
+    if options.get("SENTINELS") is not None:
         if is_cluster(alias):
             raise ImproperlyConfigured(f"CACHES[{alias!r}] has both SENTINELS and CLUSTER.")
         return _led(alias, made, entry, parse_url)

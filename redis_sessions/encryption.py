@@ -19,7 +19,7 @@ try:
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 except ImportError as error:
     raise ImportError(
-        'Sealed sessions need: pip install "django-redis-live-sessions[encryption]"'
+        'Encrypted sessions need: pip install "django-redis-live-sessions[encryption]"'
     ) from error
 
 _NONCE_SIZE = 12

@@ -14,12 +14,12 @@ from django.utils.asyncio import async_unsafe
 from redis import exceptions as errors
 
 from . import breakers, connections
-from .batches import has_error, packed, to_repeat
+from .batches import has_error, packed, to_repeat, waits
 from .breakers import troubled
 from .clusters import AsyncCluster, SyncCluster
 from .commands import Command, server
-from .exceptions import SessionStoreUnavailable
-from .faults import LOST, Fault, LeftAlone, Unanswered, Unmapped, fault_of
+from .exceptions import NotReplicated, SessionStoreUnavailable
+from .faults import LOST, UNCONFIRMED, Fault, LeftAlone, Unanswered, Unmapped, fault_of, text_of
 from .pools import SyncPool, SyncWire
 from .queries import Query
 from .wires import SharedConnection
@@ -60,7 +60,7 @@ class _Call:
         is_new = self.failures == 1 and was_old
         if not fault.seconds or (time.monotonic() - self.started >= window and not is_new):
             message = (
-                f"The session server of CACHES[{self.alias!r}] failed: {str(error).rstrip('.')}."
+                f"The session server of CACHES[{self.alias!r}] failed: {text_of(error)}."
                 f" {fault.advice}"
             )
             self._blame(error, fault, message)
@@ -71,20 +71,18 @@ class _Call:
         return random.uniform(pause / 2, pause)  # noqa: S311
 
     def _blame(self, error: errors.RedisError, fault: Fault, message: str) -> None:
-        """Count the failure as that of the server; of a cluster, of the nodes that failed.
-
-        Where none of those answers, it is the cluster's: else each of them would be waited for.
-        """
+        """Count a failure of the server, of nodes, or of a cluster where no node answers."""
         nodes = {} if self.query is None else self.query.failed
         if self.query is None or isinstance(error, Unmapped):
             nodes = {name: nodes[name] for name in nodes if name in troubled}
             breakers.failed(self.alias, self.started, fault, message)
-        elif self.query.is_mapped:
-            breakers.answered(self.alias)
+        else:
+            if self.query.is_mapped:
+                breakers.answered(self.alias)
+            if not nodes and not isinstance(error, LeftAlone):
+                breakers.tell(self.alias, fault, message)
         for name, reason in nodes.items():
             breakers.failed(name, self.started, fault_of(reason), message)
-        if self.query is not None and not (nodes or isinstance(error, Unmapped | LeftAlone)):
-            breakers.tell(self.alias, fault, message)
 
     def asking(self, commands: Sequence[Command[Any]]) -> Query:
         """Return what is asked of a cluster: at the second try, what has no reply yet."""
@@ -174,9 +172,9 @@ def _do(
     started: float,
     call: _Call | None,
 ) -> list[Any]:
-    if replicas and _waits(commands):
+    if replicas and waits(commands):
         commands = [*commands, _confirmation(alias, replicas)]
-        return _meanings(commands, _send(alias, pool, commands, started, call))[:-1]
+        return _confirmed(alias, commands, _send(alias, pool, commands, started, call), started)
     return _meanings(commands, _send(alias, pool, commands, started, call))
 
 
@@ -188,21 +186,30 @@ async def _ado(
     started: float,
     call: _Call | None,
 ) -> list[Any]:
-    if replicas and _waits(commands):
+    if replicas and waits(commands):
         commands = [*commands, _confirmation(alias, replicas)]
         async with (await connections.lanes(alias)).lane() as lane:
-            return _meanings(commands, await _asend(alias, lane, commands, started, call))[:-1]
+            replies = await _asend(alias, lane, commands, started, call)
+        return _confirmed(alias, commands, replies, started)
     return _meanings(commands, await _asend(alias, shared, commands, started, call))
-
-
-def _waits(commands: Sequence[Command[Any]]) -> bool:
-    return any(command.waits for command in commands)
 
 
 def _confirmation(alias: str, replicas: int) -> Command[None]:
     """Return what has the server wait for replicas; the reply is to come before we give up."""
     seconds = min(_CONFIRMED_WITHIN, connections.patience(alias).reply / 2)
     return server.replicated(replicas, math.ceil(1000 * seconds))
+
+
+def _confirmed(
+    alias: str, commands: Sequence[Command[Any]], replies: list[Any], started: float
+) -> list[Any]:
+    """Return what the replies mean, but for the last, which says whether replicas have it all."""
+    try:
+        return _meanings(commands, replies)[:-1]
+    except NotReplicated as error:
+        message = f"CACHES[{alias!r}]: {error} {UNCONFIRMED.advice}"
+        breakers.failed(alias, started, UNCONFIRMED, message)
+        raise
 
 
 def _send(

@@ -5,6 +5,7 @@ No clock, no connection. Which errors are tried again: see the table in docs/fai
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from redis import exceptions as errors
 
@@ -20,10 +21,15 @@ class LeftAlone(errors.ConnectionError):
 class Unmapped(errors.ConnectionError):
     """None of the nodes of a cluster that are known tells who serves what."""
 
-    def __init__(self, reasons: Mapping[str, errors.RedisError]) -> None:
+    def __init__(self, reasons: Mapping[Any, errors.RedisError]) -> None:
         """``reasons`` are what the nodes that were asked said, by their addresses."""
-        super().__init__(f"No node of the cluster tells its slots ({_listed(reasons)})")
+        told = listed(reasons) or "there was no time to ask one"
+        super().__init__(f"No node of the cluster tells its slots ({told})")
         self.reasons = [*reasons.values()]
+
+
+class Unled(errors.ConnectionError):
+    """The sentinels name no server that is a master."""
 
 
 @dataclass(eq=False)
@@ -114,10 +120,22 @@ REFUSED = Fault("refused", "Check the entry's credentials.")
 NOPERM = Fault("NOPERM", "Give its user the permissions that sessions need (ACL SETUSER).")
 OTHER = Fault("other", "Check that LOCATION leads to Redis or Valkey, and look at its log.")
 
+NO_MASTER = Fault(
+    "no master",
+    "Check that the sentinels run and can be reached, that SENTINELS and SENTINEL_KWARGS are right,"
+    " and that LOCATION names their service.",
+    _PASSING,
+    stops=True,
+    breaks=True,
+)
+UNCONFIRMED = Fault(
+    "not replicated", "Look at INFO replication, and whether WAIT_REPLICAS asks for too many."
+)
 NO_CLUSTER = Fault("no cluster", "It is a single server: leave OPTIONS['CLUSTER'] out.")
 
 _BY_CLASS = (
     (LeftAlone, LEFT_ALONE),
+    (Unled, NO_MASTER),
     (errors.MaxConnectionsError, NONE_FREE),
     (errors.BusyLoadingError, LOADING),
     (errors.AuthenticationError, REFUSED),
@@ -156,6 +174,15 @@ def _common(reasons: Iterable[errors.RedisError]) -> Fault:
     return next((fault for fault in faults if fault.stops), faults[0] if faults else LOST)
 
 
-def _listed(reasons: Mapping[str, errors.RedisError]) -> str:
-    told = (f"{where}: {str(error).rstrip('.')}" for where, error in reasons.items())
-    return "; ".join(told) or "there was no time to ask one"
+def listed(reasons: Mapping[Any, errors.RedisError | str]) -> str:
+    """Return in one line what several servers said, by their addresses."""
+    each = ((f"{host}:{port}", str(told)) for (host, port), told in reasons.items())
+    return "; ".join(f"{where}: {told.rstrip('.')}" for where, told in each)
+
+
+def text_of(error: errors.RedisError) -> str:
+    """Return what an error says, without a stop; redis-py cuts off the first word of some."""
+    text = str(error).rstrip(".")
+    if isinstance(error, errors.AskError):
+        return f"{'MOVED' if isinstance(error, errors.MovedError) else 'ASK'} {text}"
+    return text

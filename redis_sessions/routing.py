@@ -61,7 +61,7 @@ class Router:
 
         That is Unmapped only where each node that is known has failed since the map was learnt.
         """
-        query.is_mapped, reasons = False, dict[str, errors.RedisError]()
+        query.is_mapped, reasons = False, dict[Address, errors.RedisError]()
         for address in self._to_ask():
             if query.is_late:
                 break
@@ -70,7 +70,7 @@ class Router:
             if error is None:
                 query.is_mapped = True
                 return
-            reasons[f"{address.host}:{address.port}"] = error
+            reasons[address] = error
         if not self._failed.keys() >= set(self._known()):
             query.check_time()  # raises: there was none to ask the others
         raise Unmapped(reasons)

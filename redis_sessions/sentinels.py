@@ -18,6 +18,8 @@ import redis.retry
 from redis import exceptions as errors
 from redis.backoff import NoBackoff
 
+from .faults import Unled, listed
+
 # Where SENTINEL_KWARGS says nothing. One that is dead is to hold nobody up for long.
 DEFAULTS = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2, "protocol": 2}
 ENOUGH = 0.5  # seconds, after which no further one is asked; whoever asks next begins with that
@@ -25,7 +27,8 @@ ASK_EVERY = 1.0  # seconds
 ASK_AFTER_SILENCE = 10.0  # where none of them answers, but the master may well
 
 _OURS = {"decode_responses", "host", "port", "retry", "retry_on_error", "retry_on_timeout"}
-_SILENT = (errors.ConnectionError, errors.TimeoutError)
+
+_LIST = "SENTINELS has to be a list of (host, port), of one sentinel or more."
 
 Address = tuple[str, int]
 
@@ -43,34 +46,36 @@ class Service:
 
     def master(self) -> Address:
         """Ask for host and port, one sentinel after the other. Raises redis.RedisError."""
-        silent = list[str]()
+        told = dict[Address, errors.RedisError | str]()
         for address in self._in_time():
             with self._client(redis.Redis, redis.retry.Retry, address) as sentinel:
                 try:
                     found = sentinel.sentinel_get_master_addr_by_name(self.name)
-                except _SILENT as error:
-                    silent.append(self._was_silent(address, error))
+                except errors.RedisError as error:
+                    told[address] = self._was_no_use(address, error)
                     continue
             if found is not None:
                 self._master = found
                 return self._master
-        raise self._unknown(silent)
+            told[address] = "it knows none"
+        raise self._unknown(told)
 
     async def amaster(self) -> Address:
         """See master()."""
-        silent = list[str]()
+        told = dict[Address, errors.RedisError | str]()
         for address in self._in_time():
             client = self._client(redis.asyncio.Redis, redis.asyncio.retry.Retry, address)
             async with client as sentinel:
                 try:
                     found = await sentinel.sentinel_get_master_addr_by_name(self.name)
-                except _SILENT as error:
-                    silent.append(self._was_silent(address, error))
+                except errors.RedisError as error:
+                    told[address] = self._was_no_use(address, error)
                     continue
             if found is not None:
                 self._master = found
                 return self._master
-        raise self._unknown(silent)
+            told[address] = "it knows none"
+        raise self._unknown(told)
 
     def has_left(self, connection: Any) -> bool:
         """Tell whether the master is another by now than that to which a connection leads."""
@@ -94,28 +99,25 @@ class Service:
             if monotonic() - started < ENOUGH:
                 yield address
 
-    def _was_silent(self, sentinel: Address, error: errors.RedisError) -> str:
-        """Ask this one last from now on."""
+    def _was_no_use(self, sentinel: Address, error: errors.RedisError) -> errors.RedisError:
+        """Ask this one last from now on: it is silent, or refuses."""
         self._sentinels = [*(one for one in self._sentinels if one != sentinel), sentinel]
-        return str(error)
+        return error
 
     def insist(self, role: Any) -> None:
         """Raise redis.ConnectionError, unless what a server says of its role makes it a master."""
         if role[0] not in {b"master", "master"}:
             self._sentinels = self._sentinels[1:] + self._sentinels[:1]  # ask another one first
-            raise errors.ConnectionError(
-                f"The server that the sentinels name for {self.name!r} is not a master."
-            )
+            raise Unled(f"The server that the sentinels name for {self.name!r} is not a master.")
 
     def _client(self, client: Any, retry: Any, address: Address) -> Any:
         host, port = address
         ours = {"decode_responses": True, "retry": retry(NoBackoff(), 0)}
         return client(host=host, port=port, **self._options, **ours)
 
-    def _unknown(self, silent: list[str]) -> errors.ConnectionError:
+    def _unknown(self, told: dict[Address, errors.RedisError | str]) -> Unled:
         self._due = monotonic() + ASK_AFTER_SILENCE
-        told = " ".join(["No sentinel knows a master of", repr(self.name), *silent])
-        return errors.ConnectionError(told)
+        return Unled(f"No sentinel names a master of {self.name!r} ({listed(told)})")
 
 
 class _Led(redis.connection.Connection):
@@ -191,9 +193,11 @@ def led(
     if not name:
         raise ValueError("the LOCATION has to name a service, as in redis://mymaster/0.")
     try:
-        sentinels = [(host, port) for host, port in options["SENTINELS"]]
+        sentinels = [(host, int(port)) for host, port in options["SENTINELS"]]
     except (TypeError, ValueError) as error:
-        raise ValueError("it has to be a list of (host, port).") from error
+        raise ValueError(_LIST) from error
+    if not sentinels:
+        raise ValueError(_LIST)
     service = Service(name, sentinels, options.get("SENTINEL_KWARGS") or {})
     kept = {key: value for key, value in parameters.items() if key not in _REPLACED}
     plain, tls = _CLASSES[parse_url]

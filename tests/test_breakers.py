@@ -262,6 +262,13 @@ def test_other_settings_begin_anew(
     assert not do(SessionStore().exists, UNKNOWN)
 
 
+def test_an_error_is_told_with_the_word_that_redis_py_cuts_off(
+    proxy: FaultyProxy, fails: Callable[[], str]
+) -> None:
+    proxy.set("MOVED")
+    assert "failed: MOVED 1234 127.0.0.1:7001. " in fails()
+
+
 @pytest.fixture(params=["silent", "refused"])
 def no_node(request: pytest.FixtureRequest, settings: Any, monkeypatch: Any) -> Iterator[None]:
     """A cluster of which no node answers."""

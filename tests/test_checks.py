@@ -31,6 +31,9 @@ def test_the_settings_of_the_tests_pass_every_check() -> None:
         {"default": ENTRY | {"LOCATION": "http://127.0.0.1/0"}},
         {"default": ENTRY | {"LOCATION": "redis://127.0.0.1/0?socket_timeout=soon"}},
         {"default": ENTRY | {"OPTIONS": {"SENTINELS": ["127.0.0.1:26379"]}}},
+        {"default": ENTRY | {"OPTIONS": {"SENTINELS": [("127.0.0.1", "65x")]}}},
+        {"default": ENTRY | {"OPTIONS": {"SENTINELS": []}}},
+        {"default": ENTRY | {"LOCATION": "redis://127.0.0.1", "OPTIONS": {"CLUSTER": "no"}}},
         {"default": ENTRY | {"LOCATION": "redis://127.0.0.1/1", "OPTIONS": {"CLUSTER": True}}},
     ],
 )

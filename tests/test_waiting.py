@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from redis_sessions import connections, executors, users
+from redis_sessions import breakers, connections, executors, users
 from redis_sessions.exceptions import NotReplicated, SessionStoreUnavailable
 from redis_sessions.session import SessionStore
 from tests.caches import caches
@@ -130,6 +130,20 @@ def test_a_lock_is_given_back_where_no_replica_confirms_what_it_saved(
         do(Locked(session).run, lambda: session.update({"name": "Grace"}))
     with pair.master.client() as client:
         assert not client.exists(lock_of(session))
+
+
+def test_that_no_replica_confirms_is_logged_once_a_minute(
+    do: Do, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair.fall_behind()
+    breakers.forget()
+    for _ in range(2):
+        with pytest.raises(NotReplicated):
+            do(SessionStore().create)
+    [told] = caplog.messages
+    assert "CACHES['sessions']" in told
+    assert "0 of 1 replicas" in told
+    assert "WAIT_REPLICAS" in told
 
 
 def test_an_end_by_others_is_confirmed_too(do: Do, pair: Pair) -> None:

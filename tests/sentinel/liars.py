@@ -14,6 +14,7 @@ class Bad(socketserver.ThreadingTCPServer):
     def __init__(self, port: int | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.port, self.visits = port, 0
+        self.reply: bytes | None = None  # to whatever it is asked
 
     @property
     def address(self) -> tuple[str, int]:
@@ -27,6 +28,9 @@ class _Handler(socketserver.StreamRequestHandler):
         self.server.visits += 1
         while head := self.rfile.readline():
             words = [self._word() for _ in range(int(head[1:]))]
+            if self.server.reply is not None:
+                self.wfile.write(self.server.reply)
+                continue
             if self.server.port is None:
                 continue
             port = str(self.server.port)

@@ -1,5 +1,6 @@
 """Who is asked for the master, and what is made of the answer."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -77,6 +78,41 @@ def test_sentinels_that_are_dead_or_silent_are_passed_over(do: Do, group: Group,
         assert holds(group.master(), save(do))
 
 
+REFUSALS = {
+    "NOPERM": b"-NOPERM User default has no permissions to run the 'sentinel' command\r\n",
+    "no sentinel": b"-ERR unknown command 'SENTINEL'\r\n",
+    "no Redis": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_sentinels_that_refuse_are_passed_over(
+    do: Do, group: Group, settings, refusal: str
+) -> None:
+    with bad() as refusing:
+        refusing.reply = REFUSALS[refusal]
+        settings.CACHES = group.caches(SENTINELS=[refusing.address, *group.addresses])
+        assert holds(group.master(), save(do))
+        assert refusing.visits == 1
+
+
+def test_of_sentinels_that_are_of_no_use_each_is_told_and_what_to_look_at(
+    do: Do, group: Group, settings
+) -> None:
+    with bad() as silent, bad() as refusing:
+        refusing.reply = REFUSALS["NOPERM"]
+        addresses = [silent.address, refusing.address, group.addresses[0]]
+        settings.CACHES = group.caches(SENTINELS=addresses)
+        settings.CACHES["sessions"]["LOCATION"] = "redis://elsewhere/0"
+        with pytest.raises(SessionStoreUnavailable) as caught:
+            do(SessionStore().save)
+    for (host, port), told in zip(
+        addresses, ("Timeout", "no permissions", "knows none"), strict=True
+    ):
+        assert re.search(rf"{host}:{port}: [^;]*{told}", str(caught.value), re.IGNORECASE)
+    assert "that SENTINELS" in str(caught.value)
+
+
 def test_a_sentinel_that_was_silent_is_asked_last_from_then_on(
     do: Do, group: Group, settings
 ) -> None:
@@ -93,7 +129,7 @@ def test_silent_sentinels_are_not_asked_for_long() -> None:
     with ExitStack() as last:
         silent = [last.enter_context(bad()) for _ in range(8)]
         service = Service(NAME, [one.address for one in silent], {})
-        with pytest.raises(errors.ConnectionError, match="No sentinel knows"):
+        with pytest.raises(errors.ConnectionError, match="No sentinel names"):
             service.master()
         assert 1 <= sum(one.visits for one in silent) <= 4
 
@@ -124,7 +160,7 @@ def test_without_a_sentinel_that_answers_the_store_is_unavailable_in_time(
         settings.CACHES = group.caches(SENTINELS=[one.address, another.address])
         started = time.monotonic()
         with pytest.raises(
-            SessionStoreUnavailable, match=f"No sentinel knows a master of '{NAME}'"
+            SessionStoreUnavailable, match=f"No sentinel names a master of '{NAME}'"
         ):
             do(SessionStore().save)
         assert time.monotonic() - started < 3
