@@ -59,19 +59,44 @@ def check_site(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.compatibility, deploy=True)
 def check_server(**_: Any) -> list[CheckMessage]:
-    """Ask the server whether it answers, and whether it may evict sessions."""
+    """Ask the server whether it answers, may evict sessions, and is what the settings say."""
     try:
-        policy = executors.run(config().alias, server.eviction_policy())[0]
+        alias = config().alias
+        policy, standing = executors.run(alias, server.eviction_policy(), server.standing())
+        is_cluster = connections.is_cluster(alias)
     except ImproperlyConfigured:
         return []  # check_settings() tells
     except SessionStoreUnavailable as error:
         hint = "Without it, every request that uses its session is answered with a 503."
         return [checks.Warning(str(error), hint=hint, id=_id("W008"))]
-    if policy in {None, "noeviction"}:
-        return []
-    message = f"The session server's maxmemory-policy is {policy}: it may evict sessions."
-    hint = "Set maxmemory-policy to noeviction, or give sessions a server of their own."
-    return [checks.Warning(message, hint=hint, id=_id("W009"))]
+    return [*_evicting(policy), *([] if is_cluster else _misplaced(standing))]
+
+
+def _evicting(policy: str | None) -> Iterator[CheckMessage]:
+    if policy not in {None, "noeviction"}:
+        message = f"The session server's maxmemory-policy is {policy}: it may evict sessions."
+        hint = "Set maxmemory-policy to noeviction, or give sessions a server of their own."
+        yield checks.Warning(message, hint=hint, id=_id("W009"))
+
+
+def _misplaced(found: server.Standing) -> Iterator[CheckMessage]:
+    """Find what a single server, or the sentinels' master, cannot serve as."""
+    wanted = config().WAIT_REPLICAS
+    if found.mode == "cluster":
+        message = "The session server is a node of a cluster, and is named as a single server."
+        hint = f"Set OPTIONS['CLUSTER'] to True in CACHES[{config().alias!r}]."
+        yield checks.Warning(message, hint=hint, id=_id("W010"))
+    if found.role == "slave":
+        message = "The session server is a replica, which takes no writes of sessions."
+        hint = f"Name its master in CACHES[{config().alias!r}]."
+        yield checks.Warning(message, hint=hint, id=_id("W011"))
+    elif found.replicas is not None and isinstance(wanted, int) and found.replicas < wanted:
+        message = (
+            f"{SETTING}['WAIT_REPLICAS'] is {wanted}, and the session server has {found.replicas}"
+            " replicas: every save fails."
+        )
+        hint = "Look at INFO replication, or lower WAIT_REPLICAS."
+        yield checks.Warning(message, hint=hint, id=_id("W012"))
 
 
 def _no_library() -> Iterator[CheckMessage]:

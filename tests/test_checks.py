@@ -1,5 +1,6 @@
 """The system checks: each message with its id, for the settings that call for it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,8 +8,9 @@ from channels_redis.core import RedisChannelLayer
 from django.core.checks import CheckMessage, run_checks
 from pytest_django.fixtures import Settings
 
-from redis_sessions import checks
-from tests.servers import Server
+from redis_sessions import checks, connections
+from redis_sessions.commands import server as server_commands
+from tests.servers import Server, free_port
 
 ENTRY = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
 
@@ -234,6 +236,54 @@ def test_a_server_that_may_evict_sessions_is_a_warning(settings: Settings, polic
         evicting.stop()
     assert ids([message]) == ["W009"]
     assert policy in message.msg
+
+
+@pytest.fixture
+def own_server(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Server]:
+    """A server of the test's own, at CACHES["default"]; its options by indirect parameters."""
+    name = request.config.getoption("server")
+    own = Server(name, None, *getattr(request, "param", ())).start()
+    settings.CACHES = {"default": ENTRY | {"LOCATION": own.url}}
+    yield own
+    connections.close()
+    own.stop()
+
+
+NODE = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+
+
+@pytest.mark.parametrize("own_server", [NODE], indirect=True)
+@pytest.mark.usefixtures("own_server")
+def test_a_node_of_a_cluster_that_is_named_as_a_single_server_is_a_warning() -> None:
+    [message] = checks.check_server()
+    assert ids([message]) == ["W010"]
+    assert "CLUSTER" in str(message.hint)
+
+
+def test_a_replica_that_is_named_as_the_server_is_a_warning(
+    own_server: Server, server: Server
+) -> None:
+    with own_server.client() as client:
+        client.replicaof("127.0.0.1", server.port)
+    assert ids(checks.check_server()) == ["W011"]
+
+
+@pytest.mark.usefixtures("own_server")
+def test_fewer_replicas_than_are_to_confirm_is_a_warning(settings: Settings) -> None:
+    assert checks.check_server() == []
+    settings.REDIS_SESSIONS = {"WAIT_REPLICAS": 2}
+    [message] = checks.check_server()
+    assert ids([message]) == ["W012"]
+    assert "has 0 replicas" in message.msg
+    settings.REDIS_SESSIONS = {"WAIT_REPLICAS": "two"}  # check_settings() tells
+    assert checks.check_server() == []
+
+
+def test_a_service_that_does_not_tell_what_it_is_is_no_warning(settings: Settings) -> None:
+    settings.REDIS_SESSIONS = {"WAIT_REPLICAS": 1}
+    told = server_commands.standing().parse(b"# Server\r\nuptime:1\r\nconnected_slaves:\r\n")
+    assert told == (None, None, None)
+    assert [*checks._misplaced(told)] == []
 
 
 def test_wrong_settings_leave_the_server_alone(settings: Settings) -> None:

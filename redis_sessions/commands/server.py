@@ -1,6 +1,6 @@
 """Commands that ask the server: which keys it holds, and how; how it is set."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..exceptions import NotReplicated
 from . import Command, as_is, nothing
@@ -41,6 +41,19 @@ def eviction_policy() -> Command[str | None]:
     return Command(("INFO", "memory"), _policy, nothing)
 
 
+class Standing(NamedTuple):
+    """What a server is among others; None where it does not tell."""
+
+    mode: str | None  # standalone, cluster, sentinel
+    role: str | None  # master, slave
+    replicas: int | None
+
+
+def standing() -> Command[Standing]:
+    """Read what a single server says that it is."""
+    return Command(("INFO",), _standing, lambda: Standing(None, None, None))
+
+
 def replicated(replicas: int, milliseconds: int) -> Command[None]:
     """Wait until so many have what this connection wrote before. Raises NotReplicated."""
 
@@ -58,6 +71,13 @@ def _policy(reply: bytes) -> str | None:
     lines = (line.partition(b":")[::2] for line in reply.splitlines())
     policies = {value.decode() for name, value in lines if name == b"maxmemory_policy"}
     return max(policies, key="noeviction".__ne__, default=None)
+
+
+def _standing(reply: bytes) -> Standing:
+    told = dict(line.decode(errors="replace").partition(":")[::2] for line in reply.splitlines())
+    replicas = told.get("connected_slaves", "")
+    mode = told.get("redis_mode") or told.get("server_mode")  # Valkey has another name for it
+    return Standing(mode, told.get("role"), int(replicas) if replicas.isdecimal() else None)
 
 
 def _word(reply: bytes | None) -> str | None:
