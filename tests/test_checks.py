@@ -45,7 +45,7 @@ def test_an_entry_of_caches_that_cannot_serve_is_an_error(
     settings.CACHES = caches
     [message] = checks.check_settings()
     assert ids([message]) == ["E001"]
-    assert message.hint
+    assert "the deployment page for SENTINELS and CLUSTER" in str(message.hint)
 
 
 def test_settings_that_can_be_are_none(settings: Settings) -> None:
