@@ -15,7 +15,7 @@ from tests.people import credentials, person
 
 @pytest.fixture
 def begun(do: Do, proxy: FaultyProxy, stored: Any) -> SessionStore:
-    """A login that was tried twice in vain, since nobody heard the server's replies, and changed."""
+    """A login that was tried twice in vain, since no reply to it was heard, and changed."""
     session = SessionStore()
     do(session.update, credentials(person()))
     for _ in range(2):

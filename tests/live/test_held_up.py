@@ -1,4 +1,4 @@
-"""Who waits for a server that is away: an open socket, while its client is there, and nobody else."""
+"""Who waits for a server that is away: an open socket whose client is there, nobody else."""
 
 from typing import Any
 
