@@ -15,7 +15,6 @@ _REDIRECTIONS = 8  # of one call
 _ASTRAY = "The nodes of the cluster do not agree who serves a slot."
 
 _LATE = "Timeout: the nodes of the cluster did not answer in time."
-_EMPTY = "The nodes of the cluster serve no slots."
 
 
 class Errand:
@@ -60,11 +59,9 @@ class Query:
         self._redirections = 0
 
     def begin(self, slots: SlotMap) -> None:
-        """Take the commands to pieces, once. Raises redis.ClusterDownError."""
+        """Take the commands to pieces, once."""
         if not self._errands:
             self._masters = sorted(slots.masters.values())
-            if not self._masters:
-                raise errors.ClusterDownError(_EMPTY)
             each = (sharding.parts(command, self._masters) for command in self._commands)
             self._errands = [[Errand(part) for part in parts] for parts in each]
 

@@ -39,7 +39,8 @@ class SlotMap:
     def from_reply(cls, reply: list[Any], asked: Address) -> "SlotMap":
         """Read the reply to CLUSTER SLOTS. A node that names no host means the one it was asked by.
 
-        Raises ValueError for another reply.
+        Raises ValueError for another reply, and where it knows of no slot that is served: another
+        node may.
         """
         owners, others = list[Address | None](UNKNOWN), list[Address]()
         try:
@@ -49,7 +50,10 @@ class SlotMap:
                 others += (replica for replica in replicas if replica is not None)
         except (TypeError, ValueError, IndexError) as error:
             raise ValueError(f"{asked} tells no slots: {error}") from error
-        return cls(owners[:SLOTS], others)
+        found = cls(owners[:SLOTS], others)
+        if not found.masters:
+            raise ValueError(f"{asked.host}:{asked.port} knows of no slot that is served")
+        return found
 
     def owner(self, slot: int) -> Address | None:
         """Return the master that serves a slot; None where none does."""

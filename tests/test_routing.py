@@ -65,7 +65,11 @@ class Nodes:
         if words == [("CLUSTER", "SLOTS")]:
             self.maps += 1
             found = self._answer(port, words[0])
-            return found if isinstance(found, errors.RedisError) else [found or REPLY]
+            return (
+                found
+                if isinstance(found, errors.RedisError)
+                else [REPLY if found is None else found]
+            )
         if batch is batches[0]:
             self.sent.append([])
         self.sent[-1].append((port, words))
@@ -272,6 +276,28 @@ def test_a_slot_that_nobody_serves_is_an_error_until_somebody_does() -> None:
     nodes, one = Nodes(answer), router()
     with pytest.raises(errors.ClusterDownError, match="serves the slot"):
         nodes.drive(one, Query([READS[0]]))
+    assert nodes.drive(one, Query([READS[0]])) == [(7000, KEYS[0])]
+
+
+def test_a_node_that_knows_of_no_slots_is_no_reason_not_to_ask_another() -> None:
+    def answer(port: int, words: tuple[Any, ...]) -> Any:
+        told = [] if port == 7000 else REPLY
+        return told if words[0] == "CLUSTER" else echo(port, words)
+
+    nodes = Nodes(answer)
+    one = Router([ASKED, NODES[1]])
+    assert nodes.drive(one, Query([READS[2]])) == [(7002, KEYS[2])]
+    assert nodes.maps == 2
+
+
+def test_a_cluster_that_serves_no_slots_yet_is_asked_anew_by_each_call() -> None:
+    told: list[Any] = []
+    nodes = Nodes(lambda port, words: told if words[0] == "CLUSTER" else echo(port, words))
+    one = router()
+    for _ in range(2):
+        with pytest.raises(errors.RedisError, match="knows of no slot that is served"):
+            nodes.drive(one, Query([READS[0]]))
+    told += REPLY
     assert nodes.drive(one, Query([READS[0]])) == [(7000, KEYS[0])]
 
 

@@ -43,9 +43,16 @@ def test_a_node_that_names_no_host_has_the_one_that_was_asked(host: bytes | None
 
 
 def test_a_node_that_does_not_know_its_host_serves_nobody() -> None:
-    slots = SlotMap.from_reply([[0, 16383, [b"?", 7001, b"id"]]], ASKED)
+    here, there = [0, 99, [b"?", 7001, b"id"]], [100, 199, [b"10.0.0.2", 7002, b"id"]]
+    slots = SlotMap.from_reply([here, there], ASKED)
     assert slots.owner(5) is None
-    assert slots.nodes == []
+    assert slots.nodes == [TWO]
+
+
+@pytest.mark.parametrize("reply", [[], [[0, 16383, [b"?", 7001, b"id"]]]])
+def test_a_map_without_a_master_is_an_error(reply: list) -> None:
+    with pytest.raises(ValueError, match="knows of no slot that is served"):
+        SlotMap.from_reply(reply, ASKED)
 
 
 @pytest.mark.parametrize("reply", [[[0]], [[0, 1]], 7, [[0, 1, []]], [[0, 1, [b"\xff", 1]]]])
