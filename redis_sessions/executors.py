@@ -123,16 +123,11 @@ def run(alias: str, *commands: Command[Any], replicas: int | None = None) -> lis
             pool = connections.pool(alias)
             if isinstance(pool, SyncCluster):
                 call = call or _Call(alias, started)
-                meanings = _meanings(commands, pool.send(call.asking(commands), call.send))
-            else:
-                meanings = _do(alias, pool, commands, replicas, started, call)
+                return _told(commands, pool.send(call.asking(commands), call.send), call)
+            return _do(alias, pool, commands, replicas, started, call)
         except errors.RedisError as error:
             call = call or _Call(alias, started)
             pause = call.pause_after(error)
-        else:
-            if call is not None:
-                breakers.answered(alias)
-            return meanings
         time.sleep(pause)
 
 
@@ -146,16 +141,11 @@ async def arun(alias: str, *commands: Command[Any], replicas: int | None = None)
             shared = await connections.shared(alias)
             if isinstance(shared, AsyncCluster):
                 call = call or _Call(alias, started)
-                meanings = _meanings(commands, await shared.send(call.asking(commands), call.asend))
-            else:
-                meanings = await _ado(alias, shared, commands, replicas, started, call)
+                return _told(commands, await shared.send(call.asking(commands), call.asend), call)
+            return await _ado(alias, shared, commands, replicas, started, call)
         except errors.RedisError as error:
             call = call or _Call(alias, started)
             pause = call.pause_after(error)
-        else:
-            if call is not None:
-                breakers.answered(alias)
-            return meanings
         await asyncio.sleep(pause)
 
 
@@ -173,9 +163,10 @@ def _do(
     call: _Call | None,
 ) -> list[Any]:
     if replicas and waits(commands):
-        commands = [*commands, _confirmation(alias, replicas)]
-        return _confirmed(alias, commands, _send(alias, pool, commands, started, call), started)
-    return _meanings(commands, _send(alias, pool, commands, started, call))
+        sent = [*commands, *_confirmation(alias, commands, replicas, call)]
+        replies = _send(alias, pool, sent, started, call)
+        return _confirmed(alias, sent, replies, started, call)[: len(commands)]
+    return _told(commands, _send(alias, pool, commands, started, call), call)
 
 
 async def _ado(
@@ -187,25 +178,38 @@ async def _ado(
     call: _Call | None,
 ) -> list[Any]:
     if replicas and waits(commands):
-        commands = [*commands, _confirmation(alias, replicas)]
+        sent = [*commands, *_confirmation(alias, commands, replicas, call)]
         async with (await connections.lanes(alias)).lane() as lane:
-            replies = await _asend(alias, lane, commands, started, call)
-        return _confirmed(alias, commands, replies, started)
-    return _meanings(commands, await _asend(alias, shared, commands, started, call))
+            replies = await _asend(alias, lane, sent, started, call)
+        return _confirmed(alias, sent, replies, started, call)[: len(commands)]
+    return _told(commands, await _asend(alias, shared, commands, started, call), call)
 
 
-def _confirmation(alias: str, replicas: int) -> Command[None]:
-    """Return what has the server wait for replicas; the reply is to come before we give up."""
+def _confirmation(
+    alias: str, commands: Sequence[Command[Any]], replicas: int, call: _Call | None
+) -> list[Command[None]]:
+    """Return what has the server wait for replicas; the reply is to come before we give up.
+
+    A server waits for what the connection has written itself. What is tried again may have been
+    written before, on a connection that was lost.
+    """
     seconds = min(_CONFIRMED_WITHIN, connections.patience(alias).reply / 2)
-    return server.replicated(replicas, math.ceil(1000 * seconds))
+    wait = server.replicated(replicas, math.ceil(1000 * seconds))
+    if call is None or not call.failures:
+        return [wait]
+    return [server.trace(next(command for command in commands if command.waits)), wait]
 
 
 def _confirmed(
-    alias: str, commands: Sequence[Command[Any]], replies: list[Any], started: float
+    alias: str,
+    commands: Sequence[Command[Any]],
+    replies: list[Any],
+    started: float,
+    call: _Call | None,
 ) -> list[Any]:
-    """Return what the replies mean, but for the last, which says whether replicas have it all."""
+    """Return what the replies mean; the last says whether replicas have it all."""
     try:
-        return _meanings(commands, replies)[:-1]
+        return _told(commands, replies, call)
     except NotReplicated as error:
         message = f"CACHES[{alias!r}]: {error} {UNCONFIRMED.advice}"
         breakers.failed(alias, started, UNCONFIRMED, message)
@@ -284,7 +288,10 @@ async def _in_time(
         raise errors.TimeoutError(_LATE) from None
 
 
-def _meanings(commands: Sequence[Command[Any]], replies: list[Any]) -> list[Any]:
+def _told(commands: Sequence[Command[Any]], replies: list[Any], call: _Call | None) -> list[Any]:
+    """Return what the replies mean; whatever that is, the server has answered."""
+    if call is not None:
+        breakers.answered(call.alias)
     return [
         _meaning_of_error(command, reply)
         if isinstance(reply, errors.ResponseError)

@@ -146,6 +146,25 @@ def test_that_no_replica_confirms_is_logged_once_a_minute(
     assert "WAIT_REPLICAS" in told
 
 
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_whose_reply_was_lost_is_confirmed_as_well(
+    do: Do, stored: Any, pair: Pair, settings: Any, name: str
+) -> None:
+    """It was done the first time, and the second connection has nothing left to write."""
+    with proxied(pair.master, settings) as proxy:
+        session = again(stored(name="Ada"))
+        do(session.update, {"name": "Grace"})
+        pair.fall_behind()
+        proxy.lose_replies = 1
+        with pytest.raises(NotReplicated):
+            WRITES[name](do, session)
+        assert proxy.lose_replies == 0
+        pair.catch_up()
+        assert do(SessionStore().create) is None
+        with pair.master.client() as client:
+            assert not list(client.scan_iter("*:again"))
+
+
 def test_an_end_by_others_is_confirmed_too(do: Do, pair: Pair) -> None:
     session = log_in(do)
     pair.fall_behind()

@@ -67,6 +67,11 @@ def replicated(replicas: int, milliseconds: int) -> Command[None]:
     return Command(("WAIT", replicas, milliseconds), confirmed, nothing)
 
 
+def trace(written: Command[Any]) -> Command[None]:
+    """Write a key beside a record, for a moment: who has it, has all that was written before."""
+    return Command(("SET", f"{written.words[3]}:again", 1, "PX", 1), lambda _: None, nothing)
+
+
 def _policy(reply: bytes) -> str | None:
     lines = (line.partition(b":")[::2] for line in reply.splitlines())
     policies = {value.decode() for name, value in lines if name == b"maxmemory_policy"}
