@@ -132,7 +132,8 @@ def patience(alias: str) -> Patience:
     if found is None:
         given = parameters(alias, redis.connection.parse_url)
         names = ("timeout", "socket_connect_timeout", "socket_timeout")
-        found = Patience(*(given.get(name) or math.inf for name in names))
+        seconds = (given.get(name) for name in names)
+        found = Patience(*(math.inf if each is None else each for each in seconds))
         _pools.patience[alias] = found
     return found
 

@@ -179,7 +179,8 @@ async def _ado(
 ) -> list[Any]:
     if replicas and waits(commands):
         sent = [*commands, *_confirmation(alias, commands, replicas, call)]
-        async with (await connections.lanes(alias)).lane() as lane:
+        until = math.inf if call is None else call.until
+        async with (await connections.lanes(alias)).lane(until) as lane:
             replies = await _asend(alias, lane, sent, started, call)
         return _confirmed(alias, sent, replies, started, call)[: len(commands)]
     return _told(commands, await _asend(alias, shared, commands, started, call), call)
@@ -223,7 +224,7 @@ def _send(
     started: float,
     call: _Call | None,
 ) -> list[Any]:
-    wire = pool.take()
+    wire = pool.take(math.inf if call is None else call.until)
     try:
         if call is not None:
             wire.until = call.until

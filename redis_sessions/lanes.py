@@ -5,8 +5,10 @@ commands.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 from redis import exceptions as errors
@@ -21,18 +23,21 @@ class Lanes:
 
     def __init__(self, **parameters: Any) -> None:
         self._parameters = parameters
-        self._patience: float | None = parameters["timeout"]
+        timeout: float | None = parameters["timeout"]
+        self._patience = math.inf if timeout is None else timeout
         self._places = asyncio.Semaphore(parameters["max_connections"])
         self._free: list[SharedConnection] = []
         self._made: list[SharedConnection] = []
 
     @asynccontextmanager
-    async def lane(self) -> AsyncIterator[SharedConnection]:
-        """Have a connection. Raises redis.ConnectionError."""
+    async def lane(self, until: float = math.inf) -> AsyncIterator[SharedConnection]:
+        """Have a connection. Raises redis.MaxConnectionsError, at ``until`` at the latest."""
+        patience = max(0.0, min(self._patience, until - monotonic()))
         try:
-            await asyncio.wait_for(self._places.acquire(), self._patience)
+            async with asyncio.timeout(None if patience == math.inf else patience):
+                await self._places.acquire()
         except TimeoutError:
-            raise errors.ConnectionError(_NONE_FREE) from None
+            raise errors.MaxConnectionsError(_NONE_FREE) from None
         lane = self._free.pop() if self._free else self._make()
         try:
             yield lane

@@ -214,12 +214,15 @@ class SyncPool:
         """What a connection is made with."""
         return dict(self._model.connection_kwargs)
 
-    def take(self) -> SyncWire:
-        """Return a connection, which may have died since. Raises redis.ConnectionError."""
+    def take(self, until: float = math.inf) -> SyncWire:
+        """Return a connection, which may have died since.
+
+        Raises redis.MaxConnectionsError, at ``until`` at the latest.
+        """
         try:
             return self._free.pop()
         except IndexError:
-            return self._wait()
+            return self._wait(until)
 
     def release(self, connection: SyncWire) -> None:
         """Give a connection back."""
@@ -238,8 +241,9 @@ class SyncPool:
         for connection in closed:
             self.release(connection)
 
-    def _wait(self) -> SyncWire:
-        deadline = monotonic() + self._model.timeout
+    def _wait(self, until: float) -> SyncWire:
+        patience: float | None = self._model.timeout
+        deadline = until if patience is None else min(until, monotonic() + patience)
         with self._changed:
             self._waiting += 1
             try:
@@ -250,7 +254,8 @@ class SyncPool:
                         return self._make()
                     if monotonic() >= deadline:
                         raise errors.MaxConnectionsError(_NONE_FREE)
-                    self._changed.wait(deadline - monotonic())
+                    left = deadline - monotonic()
+                    self._changed.wait(None if left == math.inf else left)
             finally:
                 self._waiting -= 1
 

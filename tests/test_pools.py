@@ -1,5 +1,8 @@
 """The pool of connections: what threads may do to one another, and what they may not."""
 
+import asyncio
+import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,9 +12,12 @@ import pytest
 import redis.connection
 from redis import exceptions as errors
 
-from redis_sessions import pools
+from redis_sessions import connections, executors, pools
+from redis_sessions.commands import records
+from redis_sessions.commands.server import ttl
 from redis_sessions.exceptions import SessionStoreUnavailable
 from redis_sessions.faults import Unanswered
+from redis_sessions.lanes import Lanes
 from redis_sessions.pools import SyncPool, SyncWire
 from redis_sessions.session import SessionStore
 from tests.caches import caches
@@ -54,6 +60,83 @@ def test_a_thread_that_closes_free_connections_leaves_alone_what_another_takes_m
     assert pool.take()._connection is closed[0]
     for wire in both:
         wire.disconnect()
+
+
+def full(server: Server, timeout: float | None) -> tuple[SyncPool, SyncWire]:
+    """Return a pool and the only connection it may have."""
+    pool = SyncPool(max_connections=1, timeout=timeout, port=server.port)
+    return pool, pool.take()
+
+
+def test_who_waits_for_a_connection_as_long_as_it_takes_gets_one(server: Server) -> None:
+    pool, taken = full(server, timeout=None)
+    releasing = threading.Timer(0.1, pool.release, [taken])
+    releasing.start()
+    assert pool.take() is taken
+    releasing.join()
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_nobody_waits_for_a_connection_longer_than_a_call_may_take(
+    server: Server, timeout: float | None
+) -> None:
+    pool, _ = full(server, timeout)
+    started = time.monotonic()
+    with pytest.raises(errors.MaxConnectionsError):
+        pool.take(started + 0.05)
+    assert time.monotonic() - started < 30
+
+
+async def test_no_task_waits_for_a_lane_longer_than_a_call_may_take(server: Server) -> None:
+    for timeout in (None, 60):
+        lanes = Lanes(max_connections=1, timeout=timeout, port=server.port)
+        async with lanes.lane(), asyncio.timeout(30):
+            with pytest.raises(errors.MaxConnectionsError):
+                await lanes.lane(time.monotonic() + 0.05).__aenter__()
+
+
+def test_a_pool_without_a_bound_serves_calls(do: Do, server: Server, settings: Any) -> None:
+    settings.CACHES = caches(server.url, CONNECTION_POOL_KWARGS={"timeout": None})
+    do(SessionStore().save)
+    assert connections.patience("sessions").call == math.inf
+
+
+def test_a_pool_that_waits_for_nothing_has_a_bound(server: Server, settings: Any) -> None:
+    settings.CACHES = caches(server.url, CONNECTION_POOL_KWARGS={"timeout": 0})
+    assert connections.patience("sessions").call == 2
+
+
+async def test_a_lane_that_is_free_is_had_without_waiting(server: Server) -> None:
+    lanes = Lanes(max_connections=1, timeout=0, port=server.port)
+    for _ in range(2):
+        async with lanes.lane():
+            pass
+
+
+@pytest.fixture
+def late(server: Server, settings: Any) -> executors._Call:
+    """A call that ends in a moment, whereas its pool would wait a minute for a connection."""
+    settings.CACHES = caches(
+        server.url, CONNECTION_POOL_KWARGS={"max_connections": 1, "timeout": 60}
+    )
+    return executors._Call("sessions", time.monotonic() - 61.95)
+
+
+def test_what_is_tried_again_waits_for_a_connection_within_the_bound(late: executors._Call) -> None:
+    pool = connections.pool("sessions")
+    taken = pool.take()
+    with pytest.raises(errors.MaxConnectionsError):
+        late.send(pool, [ttl("key")])
+    pool.release(taken)
+    assert time.monotonic() - late.started < 91
+
+
+async def test_what_is_tried_again_waits_for_a_lane_within_the_bound(late: executors._Call) -> None:
+    writes = [records.create("key", b"digest", 0, 0, None, {})]
+    async with (await connections.lanes("sessions")).lane(), asyncio.timeout(30):
+        shared = await connections.shared("sessions")
+        with pytest.raises(errors.MaxConnectionsError):
+            await executors._ado("sessions", shared, writes, 1, late.started, late)
 
 
 def test_connections_that_cannot_be_made_take_up_no_place(do: Do, settings: Any) -> None:

@@ -12,6 +12,7 @@ from django.test import Client
 
 from redis_sessions import breakers, connections, executors, users
 from redis_sessions.exceptions import NotReplicated, SessionStoreUnavailable
+from redis_sessions.faults import LATE
 from redis_sessions.session import SessionStore
 from tests.caches import caches
 from tests.conftest import Do, record_of
@@ -165,6 +166,18 @@ def test_a_write_whose_reply_was_lost_is_confirmed_as_well(
             assert not list(client.scan_iter("*:again"))
 
 
+def test_a_server_that_writes_what_no_replica_confirms_is_not_left_alone(
+    do: Do, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(breakers.LIMIT):
+        breakers.failed("sessions", time.monotonic(), LATE, "It is late.")
+    monkeypatch.setattr(breakers.Breaker, "is_due", True)
+    pair.fall_behind()
+    with pytest.raises(NotReplicated):
+        do(SessionStore().create)
+    assert breakers.troubled == {}
+
+
 def test_an_end_by_others_is_confirmed_too(do: Do, pair: Pair) -> None:
     session = log_in(do)
     pair.fall_behind()
@@ -286,8 +299,10 @@ async def test_no_more_than_max_connections_wait_at_once(patient: Pair, settings
     patient.fall_behind()
     first = asyncio.create_task(SessionStore().acreate())
     await until(lambda: waiting(patient.master) == 1)
-    with pytest.raises(SessionStoreUnavailable, match="No connection available"):
-        await SessionStore().acreate()
+    for _ in range(breakers.LIMIT):
+        with pytest.raises(SessionStoreUnavailable, match=r"No connection.*raise max_connections"):
+            await SessionStore().acreate()
+    assert breakers.troubled == {}
     patient.catch_up()
     await first
     await connections.aclose()
