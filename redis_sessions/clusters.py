@@ -13,7 +13,7 @@ from . import breakers
 from .breakers import troubled
 from .commands import Command
 from .exceptions import SessionStoreUnavailable
-from .faults import LeftAlone
+from .faults import LeftAlone, Unasked
 from .pools import SyncPool
 from .queries import Query
 from .routing import Answer, Batch, Route, Router
@@ -64,7 +64,7 @@ class SyncCluster:
         try:
             query.check_time()
         except errors.TimeoutError as late:
-            return late  # it was not asked
+            return Unasked(*late.args)
         try:
             _admit(self._alias, batch.address)
             replies: list[Any] = exchange(self._pool(batch.address), batch.commands)

@@ -32,6 +32,10 @@ class Unled(errors.ConnectionError):
     """The sentinels name no server that is a master."""
 
 
+class Unasked(errors.TimeoutError):
+    """A node of a cluster was not asked: there was no time left."""
+
+
 @dataclass(eq=False)
 class Fault:
     """``seconds`` is how long after the begin of a call it is tried again; 0: not at all.

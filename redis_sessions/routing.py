@@ -6,16 +6,19 @@ Written once, as generators that yield what is to be sent to which nodes, and ar
 
 import random
 from collections.abc import Generator, Iterable, Sequence
+from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 from redis import exceptions as errors
 
 from .commands import Command, sharding
-from .faults import Unmapped
+from .faults import LeftAlone, Unasked, Unmapped
 from .queries import Errand, Query, dealt
 from .slots import UNKNOWN, Address, SlotMap
 
 T = TypeVar("T")
+
+LEAST_AGE = 0.1  # seconds that a map is gone by: to learn one takes a millisecond
 
 
 class Batch(NamedTuple):
@@ -36,13 +39,14 @@ class Router:
     def __init__(self, starts: Iterable[Address]) -> None:
         self.starts = list(starts)
         self._is_doubtful, self._is_learning = True, False
+        self._learnt = 0.0
         self._failed: dict[Address, None] = {}  # since the map was learnt, the latest last
         self._newest: Address | None = None  # the node that was named by one that is not in charge
         self.slots = SlotMap(UNKNOWN)
 
     def route(self, query: Query) -> Route[list[Any]]:
         """Get the replies to all commands. Raises redis.RedisError, and can then be tried again."""
-        if self._is_doubtful and not (self._is_learning and self.slots.masters):
+        if self._is_doubtful and not (self.slots.masters and (self._is_learning or self._is_new())):
             yield from self._learn_for_all(query)
         query.begin(self.slots)
         while errands := query.open():
@@ -55,6 +59,9 @@ class Router:
         self._is_doubtful = True
         if failed is not None:
             self._note(failed)
+
+    def _is_new(self) -> bool:
+        return monotonic() - self._learnt < LEAST_AGE
 
     def learn(self, query: Query) -> Route[None]:
         """Have a node tell the map. Raises redis.RedisError where none does.
@@ -88,7 +95,7 @@ class Router:
         reply = answer if isinstance(answer, errors.RedisError) else answer[0]
         if not isinstance(reply, errors.RedisError):
             try:
-                self.slots = SlotMap.from_reply(reply, address)
+                self.slots, self._learnt = SlotMap.from_reply(reply, address), monotonic()
             except ValueError as error:
                 reply = errors.ResponseError(str(error))
             else:
@@ -138,7 +145,7 @@ class Router:
         for (address, errands), answer in zip(stage.items(), answers, strict=True):
             if isinstance(answer, errors.RedisError):
                 failures.append(answer)
-                self._fail(address, errands)
+                self._fail(address, errands, answer)
             else:
                 self._take(query, address, errands, answer)
         for failure in failures:
@@ -146,8 +153,9 @@ class Router:
         if not all(errand.is_done for errands in stage.values() for errand in errands):
             query.redirect()
 
-    def _fail(self, address: Address, errands: list[Errand]) -> None:
-        self.doubt(address)
+    def _fail(self, address: Address, errands: list[Errand], error: errors.RedisError) -> None:
+        if not isinstance(error, LeftAlone | Unasked | errors.MaxConnectionsError):
+            self.doubt(address)  # the others say nothing of the node
         for errand in errands:
             errand.at = None
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from redis import exceptions as errors
 
-from redis_sessions import scripts
+from redis_sessions import routing, scripts
 from redis_sessions.commands import Command, index, records, server, sharding, sockets
-from redis_sessions.faults import Unmapped
+from redis_sessions.faults import LeftAlone, Unasked, Unmapped
 from redis_sessions.queries import Query
 from redis_sessions.routing import Batch, Router
 from redis_sessions.slots import Address, slot_of
@@ -40,6 +40,12 @@ READS = [records.load(key) for key in KEYS]
 
 def moved(key: str, port: int, word: type = errors.MovedError) -> errors.RedisError:
     return word(f"{slot_of(key)} 127.0.0.1:{port}")
+
+
+@pytest.fixture(autouse=True)
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A map that is in doubt is learnt anew, however new it is."""
+    monkeypatch.setattr(routing, "LEAST_AGE", 0)
 
 
 class Nodes:
@@ -74,7 +80,9 @@ class Nodes:
             self.sent.append([])
         self.sent[-1].append((port, words))
         replies = [self._answer(port, one) for one in words]
-        lost = [one for one in replies if isinstance(one, errors.ConnectionError)]
+        lost = [
+            one for one in replies if isinstance(one, errors.ConnectionError | errors.TimeoutError)
+        ]
         return lost[0] if lost else replies
 
 
@@ -206,6 +214,31 @@ def test_a_node_that_was_lost_is_not_asked_who_serves_what() -> None:
             nodes.drive(one, Query([READS[1]]))
     assert len(asked) == 30
     assert set(asked) == {7000, 7002}
+
+
+def test_a_map_that_was_just_learnt_is_not_learnt_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "LEAST_AGE", 3600)
+    lost = errors.ConnectionError("lost")
+    nodes, one = Nodes(lambda port, words: lost if port == 7001 else echo(port, words)), router()
+    for _ in range(5):
+        with pytest.raises(errors.ConnectionError, match="lost"):
+            nodes.drive(one, Query([READS[1]]))
+    assert nodes.maps == 1
+    monkeypatch.setattr(routing, "LEAST_AGE", 0)
+    assert nodes.drive(one, Query([READS[0]])) == [(7000, KEYS[0])]
+    assert nodes.maps == 2
+
+
+@pytest.mark.parametrize("error", [LeftAlone, Unasked, errors.MaxConnectionsError])
+def test_a_node_that_was_not_asked_is_no_reason_to_doubt_the_map(error: type[Exception]) -> None:
+    def answer(port: int, words: tuple[Any, ...]) -> Any:
+        return error("not asked") if port == 7001 and words[0] != "CLUSTER" else echo(port, words)
+
+    nodes, one = Nodes(answer), router()
+    for _ in range(3):
+        with pytest.raises(error, match="not asked"):
+            nodes.drive(one, Query([READS[1]]))
+    assert nodes.maps == 1
 
 
 def test_a_cluster_of_which_no_node_answers_is_an_error_that_names_them_all() -> None:
