@@ -176,8 +176,9 @@ class ShardedListener:
                 self._moved.add(channel)
         for channel in list(self._homeless):
             self._house(channel)
-        for address in [one for one, shard in self._shards.items() if shard.is_empty]:
-            await self._shards.pop(address).stop()
+        for address in list(self._shards):
+            if self._shards[address].is_empty:  # who was it a moment ago may have been joined
+                await self._shards.pop(address).stop()
 
     def _house(self, channel: str) -> None:
         """Have a channel listened to at the master that serves it, if that is known."""

@@ -73,6 +73,31 @@ async def test_masters_without_channels_are_not_listened_to(
     await wait_until(lambda: name not in cluster.ask(old, "CLIENT", "LIST").split())
 
 
+async def test_a_master_that_is_joined_while_another_is_left_goes_on_being_listened_to(
+    listener: Heard, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = {cluster.owner_of(channel).port: channel for channel in CHANNELS}
+    await asyncio.gather(*map(listener.subscribe, left.values()))
+    first, second, _ = listener._shards.values()
+    joined, stop, stopping = left[second.address.port], first.stop, asyncio.Event()
+
+    async def meanwhile() -> None:
+        listener.add(joined)
+        stopping.set()
+        await stop()
+
+    monkeypatch.setattr(first, "stop", meanwhile)
+    for channel in left.values():
+        listener.unsubscribe(channel)
+    listener._stray(None)
+    await asyncio.wait_for(stopping.wait(), 15)
+    await listener.subscribe(joined)
+    await wait_until(lambda: len(listener._shards) == 1)
+    publish(cluster, joined, "heard")
+    await wait_until(lambda: listener.messages)
+    assert listener.messages == [(joined, b"heard")]
+
+
 async def test_a_channel_that_was_left_is_not_heard(listener: Heard, cluster: Cluster) -> None:
     left, kept = "session:{a}:left", "session:{a}"
     await asyncio.gather(listener.subscribe(left), listener.subscribe(kept))
