@@ -132,6 +132,14 @@ def answered(alias: str) -> None:
         )
 
 
+def gone(alias: str) -> None:
+    """Forget a server that nobody is to ask any more."""
+    with _State.lock:
+        breaker = troubled.pop(alias, None)
+    if breaker is not None:
+        logger.warning("%s has left its cluster, and is not asked any more.", alias)
+
+
 @contextmanager
 def unlogged() -> Iterator[None]:
     """Log no failure of a call in here: the caller tells of it."""

@@ -33,6 +33,7 @@ class SyncCluster:
         self._alias = alias
         self._parameters = parameters
         self._router = Router(starts)
+        self._seen = self._router.slots  # the map that is looked at already
         self._pools: dict[Address, SyncPool] = {}
         self._lock = threading.Lock()
 
@@ -46,6 +47,8 @@ class SyncCluster:
 
         ``exchange`` sends commands to one node. The nodes get theirs one after the other.
         """
+        if self._seen is not self._router.slots:
+            self._close_who_left()
         route = self._router.route(query)
         try:
             batches = next(route)
@@ -74,6 +77,13 @@ class SyncCluster:
             _answered(query, _name(self._alias, batch.address))
         return replies
 
+    def _close_who_left(self) -> None:
+        with self._lock:
+            self._seen = self._router.slots
+            left = _who_left(self._alias, self._seen, self._pools)
+        for pool in left:
+            pool.disconnect()
+
     def _pool(self, address: Address) -> SyncPool:
         found = self._pools.get(address)
         if found is None:
@@ -90,6 +100,7 @@ class AsyncCluster:
         self._alias = alias
         self._parameters = parameters
         self._router = Router(starts)
+        self._seen = self._router.slots  # the map that is looked at already
         self._nodes: dict[Address, SharedConnection] = {}
 
     @property
@@ -104,6 +115,8 @@ class AsyncCluster:
 
     async def send(self, query: Query, exchange: _Exchange) -> list[Any]:
         """See SyncCluster.send(); the nodes get theirs at once."""
+        if self._seen is not self._router.slots:
+            self._close_who_left()
         return await self._drive(self._router.route(query), query, exchange)
 
     def node(self, address: Address | None) -> SharedConnection:
@@ -128,6 +141,11 @@ class AsyncCluster:
     def doubt(self, failed: Address | None = None) -> None:
         """Have the map learnt anew before its next use."""
         self._router.doubt(failed)
+
+    def _close_who_left(self) -> None:
+        self._seen = self._router.slots
+        for node in _who_left(self._alias, self._seen, self._nodes):
+            node.retire()
 
     async def _drive(self, route: Route[T], query: Query, exchange: _Exchange) -> T:
         try:
@@ -180,6 +198,15 @@ def _failed(query: Query, name: str, error: errors.RedisError) -> errors.RedisEr
 def _answered(query: Query, name: str) -> None:
     query.failed.pop(name, None)
     breakers.answered(name)
+
+
+def _who_left(alias: str, slots: SlotMap, nodes: dict[Address, T]) -> list[T]:
+    """Forget the nodes that are not in the map any more; return what there was of them."""
+    names = {_name(alias, address) for address in slots.nodes}
+    for name in list(troubled):
+        if name.startswith(f"{alias}, ") and name not in names:
+            breakers.gone(name)
+    return [nodes.pop(address) for address in list(nodes) if address not in slots.nodes]
 
 
 async def _ask(node: SharedConnection, commands: _Commands) -> list[Any]:

@@ -103,3 +103,52 @@ def test_a_node_that_answers_again_is_not_left_alone(monkeypatch: pytest.MonkeyP
 
     SyncCluster("sessions", [ASKED]).send(Query(READS), answer)
     assert breakers.troubled == {}
+
+
+SHRUNK = [[0, 16383, [b"127.0.0.1", 7000, b"id"]]]
+
+
+@pytest.mark.usefixtures("left_alone")
+def test_a_node_that_has_left_is_closed_and_forgotten() -> None:
+    told, closed = [REPLY], []
+
+    def answer(pool: Any, commands: Any) -> list[Any]:
+        if commands[0].words[0] == "CLUSTER":
+            return told
+        pool.disconnect = lambda: closed.append(port_of(pool))
+        return [port_of(pool) for _ in commands]
+
+    cluster = SyncCluster("sessions", [ASKED])
+    for read in (READS[0], READS[2]):
+        cluster.send(Query([read]), answer)
+    told[0] = SHRUNK
+    cluster._router.doubt()
+    cluster._router._learnt = 0.0
+    for _ in range(2):
+        assert cluster.send(Query(READS), answer) == [7000] * 3
+    assert closed == [7002]
+    assert [*cluster._pools] == [ASKED]
+    assert breakers.troubled == {}
+
+
+@pytest.mark.usefixtures("left_alone")
+async def test_the_shared_connection_to_a_node_that_has_left_is_closed_and_forgotten() -> None:
+    told, closed = [REPLY], []
+
+    async def answer(node: Any, commands: Any) -> list[Any]:
+        if commands[0].words[0] == "CLUSTER":
+            return told
+        node.retire = lambda: closed.append(port_of(node))
+        return [port_of(node) for _ in commands]
+
+    cluster = AsyncCluster("sessions", [ASKED])
+    for read in (READS[0], READS[2]):
+        await cluster.send(Query([read]), answer)
+    told[0] = SHRUNK
+    cluster._router.doubt()
+    cluster._router._learnt = 0.0
+    for _ in range(2):
+        assert await cluster.send(Query(READS), answer) == [7000] * 3
+    assert closed == [7002]
+    assert [*cluster._nodes] == [ASKED]
+    assert breakers.troubled == {}
