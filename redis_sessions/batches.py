@@ -1,4 +1,4 @@
-"""The bytes of commands that leave together, and what of them is to be sent again. No I/O."""
+"""Commands that leave together: bytes, what is to be sent again, what replies mean. No I/O."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -52,3 +52,19 @@ def to_repeat(commands: Sequence[Command[Any]], replies: list[Any]) -> list[Word
         ("EVAL", command.script.text, *command.words[2:]) if command.script else command.words
         for command in commands[first:]
     ]
+
+
+def meanings(commands: Sequence[Command[Any]], replies: Sequence[Any]) -> list[Any]:
+    """Return what the replies mean. Raises redis.ResponseError, and what a command raises."""
+    return [
+        _meaning_of_error(command, reply)
+        if isinstance(reply, errors.ResponseError)
+        else command.parse(reply)
+        for command, reply in zip(commands, replies, strict=True)
+    ]
+
+
+def _meaning_of_error(command: Command[Any], reply: errors.ResponseError) -> Any:
+    if "WRONGTYPE" in str(reply):
+        return command.wrong_type()
+    raise reply

@@ -137,7 +137,7 @@ def gone(alias: str) -> None:
     with _State.lock:
         breaker = troubled.pop(alias, None)
     if breaker is not None:
-        logger.warning("%s has left its cluster, and is not asked any more.", alias)
+        logger.warning("%s has left the cluster, and is not asked any more.", _server(alias))
 
 
 @contextmanager

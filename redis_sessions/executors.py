@@ -14,7 +14,7 @@ from django.utils.asyncio import async_unsafe
 from redis import exceptions as errors
 
 from . import breakers, connections
-from .batches import has_error, packed, to_repeat, waits
+from .batches import has_error, meanings, packed, to_repeat, waits
 from .breakers import troubled
 from .clusters import AsyncCluster, SyncCluster
 from .commands import Command, server
@@ -293,15 +293,4 @@ def _told(commands: Sequence[Command[Any]], replies: list[Any], call: _Call | No
     """Return what the replies mean; whatever that is, the server has answered."""
     if call is not None:
         breakers.answered(call.alias)
-    return [
-        _meaning_of_error(command, reply)
-        if isinstance(reply, errors.ResponseError)
-        else command.parse(reply)
-        for command, reply in zip(commands, replies, strict=True)
-    ]
-
-
-def _meaning_of_error(command: Command[Any], reply: errors.ResponseError) -> Any:
-    if "WRONGTYPE" in str(reply):
-        return command.wrong_type()
-    raise reply
+    return meanings(commands, replies)
