@@ -37,9 +37,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _mark(items)
     if config.option.share:
         share, shares = map(int, config.option.share.split("/"))
-        others = [item for item in items if crc32(item.nodeid.encode()) % shares != share - 1]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item not in set(others)]
+        parts: list[list[pytest.Item]] = [[] for _ in range(shares)]
+        for item in items:
+            parts[crc32(item.nodeid.encode()) % shares].append(item)
+        items[:] = parts.pop(share - 1)
+        config.hook.pytest_deselected(items=[item for part in parts for item in part])
 
 
 def _mark(items: list[pytest.Item]) -> None:
