@@ -35,7 +35,6 @@ class LiveSession:
     """The session of one connection, between the server's and the consumer's ends of it."""
 
     watches = False  # whether the consumer wants to be told what happens to the session
-    has_answered = False  # accepted the socket, or begun a response
     resolve_user: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     def __init__(
@@ -54,11 +53,12 @@ class LiveSession:
             session, lambda: self._inbox.is_idle, self._due, self._saved, self._failed
         )
         self._tasks: list[asyncio.Task[None]] = []  # few, and an empty set is four times as large
-        self._sending: list[asyncio.Timeout] = []
+        self._sending: tuple[asyncio.Timeout, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._joined: str | None = None
         self._news: tuple[Record | Unreadable | None, str] | None = None
         self._reread_after = 0  # the version of our own for which a record was read once more
+        self.has_answered = False  # accepted the socket, or begun a response
         self._is_closed = self._is_gone = self._has_begun = False
         session.ends_when_emptied = False  # a socket that is open could not tell its new key
         session.writer = get_random_string(8)
@@ -108,14 +108,14 @@ class LiveSession:
         """Hand a message to the server. It waits for who does not read: at the end not for long."""
         try:
             async with asyncio.timeout(grace) as patience:
-                self._sending.append(patience)
+                self._sending = (*self._sending, patience)
                 await self._send(message)
         except TimeoutError:
             if not patience.expired():  # the server's own
                 raise
             logger.info("A client of session %s does not read: given up.", self._joined)
         finally:
-            self._sending.remove(patience)
+            self._sending = tuple(other for other in self._sending if other is not patience)
 
     async def _save(self) -> bool:
         """Save before a message leaves; tell whether it may leave.

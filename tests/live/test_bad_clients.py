@@ -44,9 +44,9 @@ async def held_up(visitor: Visitor) -> Any:
     """Wait until the consumer of the visitor's only socket can send no more; return that socket."""
     [live] = lives(visitor)
     async with asyncio.timeout(BOUND):
-        sending: list[Any] = []
+        sending: tuple[Any, ...] = ()
         while not sending or live._sending != sending:
-            sending = list(live._sending)
+            sending = live._sending
             await asyncio.sleep(0.2)
     return live
 
