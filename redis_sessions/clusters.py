@@ -5,11 +5,11 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-import hiredis
 from django.core.exceptions import ImproperlyConfigured
 from redis import exceptions as errors
 
 from . import breakers
+from .batches import packed
 from .breakers import troubled
 from .commands import Command
 from .exceptions import SessionStoreUnavailable
@@ -36,11 +36,6 @@ class SyncCluster:
         self._seen = self._router.slots  # the map that is looked at already
         self._pools: dict[Address, SyncPool] = {}
         self._lock = threading.Lock()
-
-    @property
-    def connection_kwargs(self) -> dict[str, Any]:
-        """What a connection is made with, but for the address."""
-        return dict(self._parameters)
 
     def send(self, query: Query, exchange: Callable[[SyncPool, _Commands], list[Any]]) -> list[Any]:
         """Return the replies to all commands. Raises redis.RedisError, and can be tried again.
@@ -102,11 +97,6 @@ class AsyncCluster:
         self._router = Router(starts)
         self._seen = self._router.slots  # the map that is looked at already
         self._nodes: dict[Address, SharedConnection] = {}
-
-    @property
-    def connection_kwargs(self) -> dict[str, Any]:
-        """What a connection is made with, but for the address."""
-        return dict(self._parameters)
 
     @property
     def slots(self) -> SlotMap:
@@ -210,8 +200,7 @@ def _who_left(alias: str, slots: SlotMap, nodes: dict[Address, T]) -> list[T]:
 
 
 async def _ask(node: SharedConnection, commands: _Commands) -> list[Any]:
-    packed = b"".join([hiredis.pack_command(command.words) for command in commands])
-    return await node.exchange(packed, len(commands))
+    return await node.exchange(packed([command.words for command in commands]), len(commands))
 
 
 def of_cluster(

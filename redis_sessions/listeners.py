@@ -13,6 +13,7 @@ from redis import exceptions as errors
 from redis.asyncio.connection import AbstractConnection
 
 from . import breakers, connections
+from .batches import packed
 from .exceptions import SessionStoreUnavailable
 from .slots import Address
 
@@ -100,7 +101,7 @@ class _Ear(asyncio.Protocol):
     def _flush(self) -> None:
         outbox, self._outbox = self._outbox, []
         try:
-            self._transport.write(b"".join([hiredis.pack_command(words) for words in outbox]))
+            self._transport.write(packed(outbox))
         except Exception as error:  # noqa: BLE001 it is raised where it is waited for
             self._lose(error)
 

@@ -31,6 +31,7 @@ _OURS = {"decode_responses", "host", "port", "retry", "retry_on_error", "retry_o
 _LIST = "SENTINELS has to be a list of (host, port), of one sentinel or more."
 
 Address = tuple[str, int]
+_Told = dict[Address, errors.RedisError | str]
 
 
 class Service:
@@ -46,35 +47,29 @@ class Service:
 
     def master(self) -> Address:
         """Ask for host and port, one sentinel after the other. Raises redis.RedisError."""
-        told = dict[Address, errors.RedisError | str]()
+        told = _Told()
         for address in self._in_time():
             with self._client(redis.Redis, redis.retry.Retry, address) as sentinel:
                 try:
                     found = sentinel.sentinel_get_master_addr_by_name(self.name)
                 except errors.RedisError as error:
-                    told[address] = self._was_no_use(address, error)
-                    continue
-            if found is not None:
-                self._master = found
-                return self._master
-            told[address] = "it knows none"
+                    found = error
+            if (master := self._heard(told, address, found)) is not None:
+                return master
         raise self._unknown(told)
 
     async def amaster(self) -> Address:
         """See master()."""
-        told = dict[Address, errors.RedisError | str]()
+        told = _Told()
         for address in self._in_time():
             client = self._client(redis.asyncio.Redis, redis.asyncio.retry.Retry, address)
             async with client as sentinel:
                 try:
                     found = await sentinel.sentinel_get_master_addr_by_name(self.name)
                 except errors.RedisError as error:
-                    told[address] = self._was_no_use(address, error)
-                    continue
-            if found is not None:
-                self._master = found
-                return self._master
-            told[address] = "it knows none"
+                    found = error
+            if (master := self._heard(told, address, found)) is not None:
+                return master
         raise self._unknown(told)
 
     def has_left(self, connection: Any) -> bool:
@@ -99,10 +94,19 @@ class Service:
             if monotonic() - started < ENOUGH:
                 yield address
 
-    def _was_no_use(self, sentinel: Address, error: errors.RedisError) -> errors.RedisError:
-        """Ask this one last from now on: it is silent, or refuses."""
-        self._sentinels = [*(one for one in self._sentinels if one != sentinel), sentinel]
-        return error
+    def _heard(
+        self, told: _Told, sentinel: Address, found: Address | errors.RedisError | None
+    ) -> Address | None:
+        """Take in what a sentinel says; return the master, or note why it was of no use."""
+        if isinstance(found, errors.RedisError):  # silent, or it refuses: ask it last from now on
+            self._sentinels = [*(one for one in self._sentinels if one != sentinel), sentinel]
+            told[sentinel] = found
+        elif found is None:
+            told[sentinel] = "it knows none"
+        else:
+            self._master = found
+            return found
+        return None
 
     def insist(self, role: Any) -> None:
         """Raise redis.ConnectionError, unless what a server says of its role makes it a master."""
@@ -115,7 +119,7 @@ class Service:
         ours = {"decode_responses": True, "retry": retry(NoBackoff(), 0)}
         return client(host=host, port=port, **self._options, **ours)
 
-    def _unknown(self, told: dict[Address, errors.RedisError | str]) -> Unled:
+    def _unknown(self, told: _Told) -> Unled:
         self._due = monotonic() + ASK_AFTER_SILENCE
         return Unled(f"No sentinel names a master of {self.name!r} ({listed(told)})")
 

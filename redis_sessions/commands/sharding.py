@@ -6,10 +6,9 @@ taken to pieces here. Channels are sharded: a message goes to the nodes that ser
 
 from collections.abc import Sequence
 from functools import cache
-from hashlib import sha1
 from typing import Any, NamedTuple
 
-from ..scripts import Script
+from ..scripts import Script, named
 from ..slots import SLOTS, slot_of
 from . import Command, as_is, nothing
 from .sockets import CHANNELS
@@ -87,8 +86,7 @@ def progress(cursor: int) -> float | None:
 @cache
 def sharded(script: Script) -> Script:
     """Return the script that publishes on sharded channels."""
-    text = script.text.replace("redis.call('PUBLISH'", "redis.call('SPUBLISH'")
-    return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return named(script.text.replace("redis.call('PUBLISH'", "redis.call('SPUBLISH'"))
 
 
 def _part(command: Command[Any], words: tuple[Any, ...], slot: int) -> Part:

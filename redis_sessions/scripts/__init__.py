@@ -18,14 +18,15 @@ class Script:
 def load(name: str) -> Script:
     """Read the script ``name`` (without ``.lua``) that ships with this package."""
     text = files(__name__).joinpath(f"{name}.lua").read_text("utf-8")
-    return _named(text)
+    return named(text)
 
 
 @cache
 def joined(first: Script, second: Script) -> Script:
     """Return one script of two: the first does its work, or returns instead of the second."""
-    return _named(f"{first.text}\n{second.text}")
+    return named(f"{first.text}\n{second.text}")
 
 
-def _named(text: str) -> Script:
+def named(text: str) -> Script:
+    """Return the script with this text."""
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
